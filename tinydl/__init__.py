@@ -1,0 +1,36 @@
+"""tinydl: deep learning to read. Tensors with reverse-mode back-propagation, layers, optimizers, training.
+
+    tensor.py, op.py, autograd.py   a tensor, a primitive, the chain rule
+    gradcheck.py                    is a gradient right?
+    ops/                            the primitives, by chapter
+    nn/, optim/, data/, training/   layers, optimizers, batches, the loop
+    kernels/                        compiled inner loops beside their readable twins
+
+>>> import tinydl
+>>> x = tinydl.tensor([1.0, 2.0, 3.0], requires_grad=True)
+>>> y = (x * x).sum()
+>>> y.backward()
+>>> x.grad
+tensor([2., 4., 6.])
+"""
+
+from . import ops
+from ._version import version
+from .autograd import grad
+from .creation import arange, eye, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
+from .gradcheck import GradcheckError, gradcheck, gradgradcheck
+from .op import enable_grad, is_grad_enabled, no_grad, op
+from .ops import concatenate, einsum, exp, log, logsumexp, matmul, maximum, minimum, sigmoid, softmax, stack, tanh, where
+from .random import generator, manual_seed
+from .row_gradient import RowGradient
+from .tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
+
+cat = concatenate
+
+__version__ = version
+
+__all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concatenate", "einsum", "enable_grad", "exp", "eye",
+           "from_numpy", "full", "generator", "get_default_dtype", "grad", "gradcheck", "gradgradcheck",
+           "is_grad_enabled", "log", "logsumexp", "manual_seed", "matmul", "maximum", "minimum", "no_grad", "ones",
+           "ones_like", "op", "ops", "rand", "randn", "set_default_dtype", "sigmoid", "softmax", "stack", "tanh", "tensor",
+           "where", "zeros", "zeros_like"]

@@ -1,0 +1,227 @@
+"""backward() and grad(): the chain rule, from the last node to the first.
+
+    x ----\\                                x ----\\
+            multiply ---- y   (forward)             multiply ---- dy   (backward)
+    w ----/                                dw ---<-/
+
+A node's number is the time it was made, and inputs are older than results: sorting by it is a topological order, so a
+chain of 100,000 nodes is a loop, not a recursion. Each pullback is handed the gradient of its node's value; broadcasting
+is undone here and nowhere else; only pullbacks that somebody needs run.
+
+Second derivatives need no second set of rules. With `create_graph=True` a node's rule runs again on the tensors
+themselves, and its pullbacks, applied to a tensor, record the graph of the gradient. The pullbacks of a `linear` rule
+use nothing of the values and serve as they are.
+"""
+
+import numpy as np
+
+from .op import Node, recording
+from .row_gradient import RowGradient
+from .tensor import Tensor
+
+
+def _unbroadcast(gradient, shape):
+    """Sum a gradient over the axes along which an input of `shape` was repeated: the adjoint of broadcasting."""
+    if gradient.shape == shape:
+        return gradient
+    extra = gradient.ndim - len(shape)
+    axes = tuple(range(extra)) + tuple(
+        extra + i for i, n in enumerate(shape) if n == 1 and gradient.shape[extra + i] != 1)
+    return np.reshape(np.sum(gradient, axis=axes), shape)
+
+
+def _reachable(outputs, inputs):
+    """Nodes and leaves that a gradient flows through on its way from outputs, as {node or leaf: None}.
+
+    With `inputs`, only those that lead to one of them.
+    """
+    keys, stack = {}, [_key(t) for t in outputs]
+    keys.update(dict.fromkeys(stack))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Node):
+            for _, x in node.parents:
+                key = x._node or x
+                if key not in keys:
+                    keys[key] = None
+                    stack.append(key)
+    if inputs is None:
+        return keys
+    wanted = dict.fromkeys(_key(t) for t in inputs)
+    for node in sorted((k for k in keys if isinstance(k, Node)), key=_number):
+        if node not in wanted and any((x._node or x) in wanted for _, x in node.parents):
+            wanted[node] = None
+    return {key: None for key in keys if key in wanted}
+
+
+def _key(tensor):
+    return tensor._node or tensor
+
+
+def _number(node):
+    return node.number
+
+
+def _pull(node, dy, create_graph):
+    """The gradient of each parent of a node, given the gradient of its value."""
+    pullbacks = node.pullbacks
+    if create_graph and node.kind != "linear":
+        _, *pullbacks = node.rule(*node.inputs, **node.options)
+    if node.kind == "joint":
+        needs = [False] * len(node.inputs)
+        for position, _ in node.parents:
+            needs[position] = True
+        gradients = pullbacks[0](dy, needs)
+        return [gradients[position] for position, _ in node.parents]
+    return [pullbacks[position](dy) if pullbacks[position] is not None else None for position, _ in node.parents]
+
+
+def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
+    """Gradients of sum_k <seeds[k], outputs[k]>, as {leaf or node of an input: gradient}."""
+    keys = _reachable(outputs, inputs)
+    wanted = dict.fromkeys(_key(t) for t in inputs) if inputs is not None else {}
+    pending, found = {}, {}
+    for tensor, seed in zip(outputs, seeds, strict=True):
+        key = _key(tensor)
+        pending[key] = pending[key] + seed if key in pending else seed
+    nodes = sorted((k for k in keys if isinstance(k, Node)), key=_number, reverse=True)
+    with recording(create_graph):
+        for node in nodes:
+            dy = pending.pop(node, None)
+            if dy is None:
+                continue
+            if isinstance(dy, RowGradient):
+                dy = dy.dense()
+            if node in wanted:
+                found[node] = dy
+            if node.retained is not None and (tensor := node.retained()) is not None:
+                _leave(tensor, dy, None)
+            node.check_unchanged()
+            parents = node.parents
+            if inputs is not None:
+                if not any((x._node or x) in keys for _, x in parents):
+                    continue
+            for (_, x), gradient in zip(parents, _pull(node, dy, create_graph), strict=True):
+                key = x._node or x
+                if gradient is None or key not in keys:
+                    continue
+                if type(gradient) is not RowGradient:
+                    if gradient.shape != x._data.shape:
+                        gradient = _unbroadcast(gradient, x._data.shape)
+                    if gradient.dtype is not x._data.dtype and gradient.dtype != x._data.dtype:
+                        gradient = gradient.astype(x._data.dtype)
+                    elif x._node is None and gradient is dy and not create_graph:
+                        gradient = dy.copy()  # two inputs that receive the same dy must not share it
+                before = pending.get(key)
+                pending[key] = gradient if before is None else before + gradient
+            if not retain_graph:
+                node.inputs, node.pullbacks, node.parents = (), None, ()
+    for key, gradient in pending.items():
+        found[key] = gradient
+    return found
+
+
+def _leave(tensor, gradient, before):
+    """tensor.grad = before + gradient, in memory of its own."""
+    if isinstance(gradient, np.ndarray | np.generic):
+        gradient = np.asarray(gradient)
+        if gradient.base is not None or not gradient.flags.writeable:
+            gradient = gradient.copy()
+        gradient = Tensor._of(gradient)
+    if before is not None:
+        with recording(_has_graph(gradient)):
+            gradient = _dense(before) + _dense(gradient) if type(before) is not type(gradient) else before + gradient
+    tensor.grad = gradient
+
+
+def _has_graph(gradient):
+    return isinstance(gradient, Tensor) and gradient.requires_grad
+
+
+def _dense(gradient):
+    return Tensor._of(gradient.dense()) if isinstance(gradient, RowGradient) else gradient
+
+
+def _seeds(outputs, gradients, create_graph):
+    seeds = []
+    for y, dy in zip(outputs, gradients, strict=True):
+        if not isinstance(y, Tensor) or not y.requires_grad:
+            raise RuntimeError("backward: this value does not require grad and has no graph behind it; were the inputs "
+                               "made with requires_grad=True, outside no_grad?")
+        if dy is None:
+            if y.numel() != 1:
+                raise RuntimeError(f"backward: an output of shape {y.shape} needs the gradient of what follows it; reduce "
+                                   f"it to one number or pass a gradient of its shape")
+            dy = np.ones(y.shape, y.dtype)
+        array = dy._data if isinstance(dy, Tensor) else np.asarray(dy)
+        if array.shape != y.shape:
+            raise ValueError(f"backward: got a gradient of shape {array.shape} for an output of shape {y.shape}")
+        if create_graph:
+            seeds.append(dy if isinstance(dy, Tensor) else Tensor(array, dtype=y.dtype))
+        else:
+            seeds.append(np.array(array, y.dtype))
+    return seeds
+
+
+def _as_list(tensors):
+    return list(tensors) if isinstance(tensors, (list, tuple)) else [tensors]
+
+
+def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
+    """Add d<gradient, tensor>/d(leaf) to the `.grad` of every leaf behind `tensor`. Binds to `Tensor.backward`."""
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    seeds = _seeds([tensor], [gradient], create_graph)
+    for leaf, value in _sweep([tensor], seeds, None, retain_graph, create_graph).items():
+        if isinstance(leaf, Tensor):
+            _leave(leaf, value, leaf.grad)
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+    """The gradients of sum_k <grad_outputs[k], outputs[k]> with respect to `inputs`, as a tuple. `.grad` stays untouched.
+
+    With create_graph=True the gradients are themselves differentiable. An input that the outputs do not depend on is
+    an error, or None with allow_unused=True.
+
+    >>> x = Tensor([3.0], requires_grad=True)
+    >>> dy, = grad((x * x * x).sum(), x, create_graph=True)
+    >>> grad(dy.sum(), x)
+    (tensor([18.]),)
+    """
+    outputs, inputs = _as_list(outputs), _as_list(inputs)
+    gradients = _as_list(grad_outputs) if grad_outputs is not None else [None] * len(outputs)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    for position, x in enumerate(inputs):
+        if not x.requires_grad:
+            raise RuntimeError(f"grad: input {position} does not require grad")
+    found = _sweep(outputs, _seeds(outputs, gradients, create_graph), inputs, retain_graph, create_graph)
+    results = []
+    for position, x in enumerate(inputs):
+        value = found.get(_key(x))
+        if value is None and not allow_unused:
+            raise RuntimeError(f"grad: the outputs do not depend on input {position} (shape {x.shape}); allow_unused=True "
+                               "gives None for it")
+        if value is None or isinstance(value, Tensor):
+            results.append(value)
+        else:
+            value = value.dense() if isinstance(value, RowGradient) else value
+            results.append(Tensor._of(np.array(value)))
+    return tuple(results)
+
+
+def first_nonfinite(tensor, names=None):
+    """Where nan or inf first came up behind `tensor`, as a sentence; None where everything is finite.
+
+    The Trainer asks this when a loss is not finite. names: {parameter: its name} for leaves.
+    """
+    keys = _reachable([tensor], None)
+    made = {tensor: tensor._node}
+    for node in (k for k in keys if isinstance(k, Node)):
+        made.update((x, x._node) for x in node.inputs if isinstance(x, Tensor))
+    for x, node in sorted(made.items(), key=lambda item: item[1].number if item[1] is not None else 0):
+        if not np.all(np.isfinite(x._data)):
+            bad = "nan" if np.any(np.isnan(x._data)) else "inf"
+            if node is not None:
+                return f"{node.name} was the first to give {bad} (result of shape {x.shape})"
+            name = (names or {}).get(x)
+            return f"{'parameter ' + name if name else 'an input'} of shape {x.shape} holds {bad}"
+    return None

@@ -1,0 +1,194 @@
+"""Optimizer updates in one pass over memory, in place: p the parameter, g its gradient, the rest is state.
+
+Flat arrays for dense parameters; for tables (V, D) with a gradient on some rows (m,) and (m, D), every row at most once.
+All scalars are turned into the arrays' dtype first: one float64 among float32 halves the speed of a loop.
+"""
+
+import numpy as np
+
+from .registry import kernel, prange
+
+
+def _sgd_reference(p, g, buffer, lr, momentum, nesterov, decay):
+    g = g + decay * p
+    if momentum:
+        buffer *= momentum
+        buffer += g
+        g = g + momentum * buffer if nesterov else buffer
+    p -= lr * g
+
+
+@kernel(_sgd_reference)
+def sgd(p, g, buffer, lr, momentum, nesterov, decay):
+    """b = momentum b + g,   p -= lr b   (Nesterov: p -= lr (g + momentum b));   g includes decay * p.  All (n,)."""
+    cast = p.dtype.type
+    lr, momentum, decay = cast(lr), cast(momentum), cast(decay)
+    if momentum == 0:
+        for i in range(len(p)):
+            p[i] -= lr * (g[i] + decay * p[i])
+    elif nesterov:
+        for i in range(len(p)):
+            d = g[i] + decay * p[i]
+            buffer[i] = momentum * buffer[i] + d
+            p[i] -= lr * (d + momentum * buffer[i])
+    else:
+        for i in range(len(p)):
+            buffer[i] = momentum * buffer[i] + g[i] + decay * p[i]
+            p[i] -= lr * buffer[i]
+
+
+def _sgd_rows_reference(p, rows, g, lr):
+    p[rows] -= lr * g
+
+
+@kernel(_sgd_rows_reference)
+def sgd_rows(p, rows, g, lr):
+    """p[rows] -= lr g"""
+    lr = p.dtype.type(lr)
+    for n in range(len(rows)):
+        row = rows[n]
+        for d in range(p.shape[1]):
+            p[row, d] -= lr * g[n, d]
+
+
+def _adagrad_reference(p, g, total, lr, eps, decay):
+    g = g + decay * p
+    total += g * g
+    p -= lr * g / (np.sqrt(total) + eps)
+
+
+@kernel(_adagrad_reference)
+def adagrad(p, g, total, lr, eps, decay):
+    """s += g^2,   p -= lr g / (sqrt(s) + eps)   (Duchi et al. 2011)"""
+    cast = p.dtype.type
+    lr, eps, decay = cast(lr), cast(eps), cast(decay)
+    for i in range(len(p)):
+        d = g[i] + decay * p[i]
+        total[i] += d * d
+        p[i] -= lr * d / (np.sqrt(total[i]) + eps)
+
+
+def _adagrad_rows_reference(p, rows, g, total, lr, eps):
+    total[rows] += g * g
+    p[rows] -= lr * g / (np.sqrt(total[rows]) + eps)
+
+
+@kernel(_adagrad_rows_reference)
+def adagrad_rows(p, rows, g, total, lr, eps):
+    """The same on some rows: exact, since a zero gradient changes nothing."""
+    cast = p.dtype.type
+    lr, eps = cast(lr), cast(eps)
+    for n in range(len(rows)):
+        row = rows[n]
+        for d in range(p.shape[1]):
+            total[row, d] += g[n, d] * g[n, d]
+            p[row, d] -= lr * g[n, d] / (np.sqrt(total[row, d]) + eps)
+
+
+def _rmsprop_reference(p, g, square, buffer, lr, alpha, eps, momentum, decay):
+    g = g + decay * p
+    square *= alpha
+    square += (1 - alpha) * g * g
+    step = g / (np.sqrt(square) + eps)
+    if momentum:
+        buffer *= momentum
+        buffer += step
+        step = buffer
+    p -= lr * step
+
+
+@kernel(_rmsprop_reference)
+def rmsprop(p, g, square, buffer, lr, alpha, eps, momentum, decay):
+    """s = alpha s + (1 - alpha) g^2,   b = momentum b + g / (sqrt(s) + eps),   p -= lr b   (Tieleman & Hinton 2012)"""
+    cast = p.dtype.type
+    lr, alpha, eps, momentum, decay, rest = cast(lr), cast(alpha), cast(eps), cast(momentum), cast(decay), cast(1 - alpha)
+    if momentum == 0:
+        for i in range(len(p)):
+            d = g[i] + decay * p[i]
+            square[i] = alpha * square[i] + rest * d * d
+            p[i] -= lr * (d / (np.sqrt(square[i]) + eps))
+    else:
+        for i in range(len(p)):
+            d = g[i] + decay * p[i]
+            square[i] = alpha * square[i] + rest * d * d
+            buffer[i] = momentum * buffer[i] + d / (np.sqrt(square[i]) + eps)
+            p[i] -= lr * buffer[i]
+
+
+def _adam_reference(p, g, m, v, step, root, b1, b2, eps, l2, shrink):
+    g = g + l2 * p
+    m *= b1
+    m += (1 - b1) * g
+    v *= b2
+    v += (1 - b2) * g * g
+    p *= shrink
+    p -= step * m / (np.sqrt(v) * root + eps)
+
+
+@kernel(_adam_reference, parallel=True)
+def adam(p, g, m, v, step, root, b1, b2, eps, l2, shrink):
+    """m = b1 m + (1 - b1) g,   v = b2 v + (1 - b2) g^2,   p = shrink p - step m / (root sqrt(v) + eps)
+
+    step = lr / (1 - b1^t), root = 1 / sqrt(1 - b2^t); g includes l2 * p (Adam), shrink = 1 - lr * decay (AdamW).
+    """
+    cast = p.dtype.type
+    step, root, eps, l2, shrink = cast(step), cast(root), cast(eps), cast(l2), cast(shrink)
+    c1, c2, b1, b2 = cast(1 - b1), cast(1 - b2), cast(b1), cast(b2)
+    for i in prange(len(p)):
+        d = g[i] + l2 * p[i]
+        m[i] = b1 * m[i] + c1 * d
+        v[i] = b2 * v[i] + c2 * d * d
+        p[i] = shrink * p[i] - step * m[i] / (np.sqrt(v[i]) * root + eps)
+
+
+def _adam_table_reference(p, rows, g, m, v, step, root, b1, b2, eps, l2, shrink):
+    dense = np.zeros_like(p)
+    dense[rows] = g
+    _adam_reference(p, dense, m, v, step, root, b1, b2, eps, l2, shrink)
+
+
+@kernel(_adam_table_reference, parallel=True)
+def adam_table(p, rows, g, m, v, step, root, b1, b2, eps, l2, shrink):
+    """Dense Adam, exactly, for a gradient that is zero but on some rows: one pass, without building the zeros."""
+    V, D = p.shape
+    cast = p.dtype.type
+    step, root, eps, l2, shrink = cast(step), cast(root), cast(eps), cast(l2), cast(shrink)
+    c1, c2, b1, b2 = cast(1 - b1), cast(1 - b2), cast(b1), cast(b2)
+    slot = np.full(V, -1, np.int32)
+    for n in range(len(rows)):
+        slot[rows[n]] = n
+    for row in prange(V):
+        n = slot[row]
+        if n >= 0:
+            for d in range(D):
+                e = g[n, d] + l2 * p[row, d]
+                m[row, d] = b1 * m[row, d] + c1 * e
+                v[row, d] = b2 * v[row, d] + c2 * e * e
+                p[row, d] = shrink * p[row, d] - step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+        else:
+            for d in range(D):
+                e = l2 * p[row, d]
+                m[row, d] = b1 * m[row, d] + c1 * e
+                v[row, d] = b2 * v[row, d] + c2 * e * e
+                p[row, d] = shrink * p[row, d] - step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+
+
+def _adam_rows_reference(p, rows, g, m, v, step, root, b1, b2, eps):
+    m[rows] = b1 * m[rows] + (1 - b1) * g
+    v[rows] = b2 * v[rows] + (1 - b2) * g * g
+    p[rows] -= step * m[rows] / (np.sqrt(v[rows]) * root + eps)
+
+
+@kernel(_adam_rows_reference, parallel=True)
+def adam_rows(p, rows, g, m, v, step, root, b1, b2, eps):
+    """Lazy Adam: moments and parameters of the touched rows only (PyTorch's SparseAdam)."""
+    cast = p.dtype.type
+    step, root, eps = cast(step), cast(root), cast(eps)
+    c1, c2, b1, b2 = cast(1 - b1), cast(1 - b2), cast(b1), cast(b2)
+    for n in prange(len(rows)):
+        row = rows[n]
+        for d in range(p.shape[1]):
+            e = g[n, d]
+            m[row, d] = b1 * m[row, d] + c1 * e
+            v[row, d] = b2 * v[row, d] + c2 * e * e
+            p[row, d] -= step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)

@@ -1,0 +1,164 @@
+"""op() makes a primitive of a rule: a pure function on arrays that returns its value and one pullback per input.
+
+    @op
+    def multiply(a, b):
+        return a * b, lambda dy: dy * b, lambda dy: dy * a
+
+Called with tensors, a primitive computes the value and, if somebody wants gradients, leaves a `Node` behind the result.
+The rules are written with operators and NumPy functions, never with array methods or in-place steps, because the same
+rule runs on tensors too when the gradient itself is to be differentiated (see `autograd.py`).
+"""
+
+import contextlib
+import functools
+import threading
+import weakref
+
+import numpy as np
+
+from .tensor import Tensor, clock, get_default_dtype
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()
+
+
+def is_grad_enabled():
+    """Whether operations of this thread are being recorded."""
+    return _mode.recording
+
+
+@contextlib.contextmanager
+def recording(value):
+    before, _mode.recording = _mode.recording, value
+    try:
+        yield
+    finally:
+        _mode.recording = before
+
+
+def no_grad():
+    """Context manager (and decorator): operations of this thread leave no graph, exceptions or not."""
+    return recording(False)
+
+
+def enable_grad():
+    """Context manager: record again, inside a `no_grad`."""
+    return recording(True)
+
+
+class Node:
+    """What an operation leaves behind its result: who it was, what it was given, how a gradient goes back."""
+
+    __slots__ = ("name", "number", "rule", "inputs", "options", "parents", "pullbacks", "kind", "stamp", "retained")
+
+    def retain(self, tensor):
+        self.retained = weakref.ref(tensor)
+
+    def check_unchanged(self):
+        """Refuse to differentiate with values that were overwritten since: it would be a wrong gradient."""
+        if self.pullbacks is None:
+            raise RuntimeError(f"backward: the graph behind {self.name} was freed by an earlier backward; "
+                               "pass retain_graph=True to that one")
+        for position, x in enumerate(self.inputs):
+            if isinstance(x, Tensor) and x._stamp[0] > self.number:
+                made = f"made by {x._node.name}" if x._node is not None else "a leaf"
+                raise RuntimeError(
+                    f"backward: {self.name} needs its input {position} (shape {x.shape}, {made}), which {x._stamp[1]} "
+                    f"has changed in place since; call backward first, or change a .clone() of it")
+        if self.stamp[0] > self.number:
+            raise RuntimeError(f"backward: the result of {self.name}, which its gradient needs, was changed in place by "
+                               f"{self.stamp[1]} since; call backward first, or change a .clone() of it")
+
+
+def op(rule=None, *, linear=False, joint=False, casts=False):
+    """Make a primitive of `rule(*arrays, **options) -> value, pullback, ...` (one pullback per array; None: no gradient).
+
+    linear: the pullbacks depend on no value, only on shapes and options.
+    joint:  the rule returns (value, pullback) with pullback(dy, needs) -> one gradient per input, for rules whose
+            gradients share their work; needs[i] says whether anybody wants the i-th.
+    casts:  the operation's purpose is to change the dtype.
+
+    Called without any tensor, a primitive is just its function: arrays in, array out.
+    """
+    if rule is None:
+        return functools.partial(op, linear=linear, joint=joint, casts=casts)
+    name = rule.__name__.strip("_")
+    kind = "linear" if linear else "joint" if joint else "plain"
+
+    @functools.wraps(rule)
+    def apply(*inputs, **options):
+        arrays, parents, dtype = [], [], None
+        for x in inputs:
+            if isinstance(x, Tensor):
+                array = x._data
+                arrays.append(array)
+                if dtype is not array.dtype:
+                    dtype = array.dtype if dtype is None else _common_dtype(name, dtype, array.dtype)
+                if x.requires_grad:
+                    parents.append((len(arrays) - 1, x))
+            else:
+                arrays.append(x)
+        if dtype is None:
+            return rule(*inputs, **options)[0]
+        recorded = parents and _mode.recording
+        if recorded and len(parents) < len(arrays):
+            # An array that the graph holds but the user owns would change behind its back: keep a copy of it.
+            inputs = [x.copy() if type(x) is np.ndarray and x.flags.writeable else x for x in inputs]
+            arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+        value, *pullbacks = rule(*arrays, **options)
+        if type(value) is not np.ndarray:
+            value = np.asarray(value)
+        if value.dtype is not dtype and not casts and value.dtype.kind == "f" and value.dtype != dtype:
+            if dtype.kind != "f":
+                known = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f" for x in arrays)
+                return Tensor._of(value if known else value.astype(get_default_dtype()))
+            arrays = [_as_dtype(x, dtype) for x in arrays]
+            value, *pullbacks = rule(*arrays, **options)
+            value = np.asarray(value)
+        stamp = None
+        if value.base is not None:
+            base = value.base
+            for x in inputs:
+                if isinstance(x, Tensor) and (x._data is base or x._data.base is base):
+                    stamp = x._stamp
+        if not recorded or value.dtype.kind != "f":
+            return Tensor._of(value, stamp=stamp)
+        node = Node()
+        node.name, node.rule, node.kind = name, rule, kind
+        node.inputs, node.options = inputs, options
+        node.parents, node.pullbacks = parents, pullbacks
+        node.number, node.retained = next(clock), None
+        result = Tensor._of(value, node, stamp)
+        node.stamp = result._stamp
+        return result
+
+    apply.rule = rule
+    return apply
+
+
+def _common_dtype(name, one, other):
+    """The dtype of an operation on tensors of two dtypes: the floating one; two floating ones are an error."""
+    if one == other:
+        return one
+    if one.kind == "f" and other.kind == "f":
+        raise TypeError(f"{name}: got tensors of dtypes {one} and {other}; nothing is converted behind your back: "
+                        "call .float() or .double() on one of them")
+    if one.kind == "f" or other.kind == "f":
+        return one if one.kind == "f" else other
+    return np.result_type(one, other)
+
+
+def _as_dtype(x, dtype):
+    return np.asarray(x, dtype) if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+def value_of(primitive, compute, *inputs):
+    """compute(*inputs) on arrays, the primitive itself on tensors: what a rule calls its own value.
+
+    So the graph of a gradient refers to the primitive, with its stable rule, and not to the steps inside it.
+    """
+    return (primitive if any(isinstance(x, Tensor) for x in inputs) else compute)(*inputs)

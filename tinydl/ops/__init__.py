@@ -1,0 +1,14 @@
+"""The primitives, by chapter. Each is a pure function with its derivative beside it; see `tinydl.op`."""
+
+from .activation import elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, sigmoid, silu, softmax, softplus, tanh
+from .arithmetic import (absolute, add, astype, clip, cos, divide, erf, exp, expm1, log, log1p, maximum, minimum, multiply,
+                         negative, power, sin, sqrt, square, subtract, where)
+from .indexing import embedding, embedding_bag, gather, getitem, scatter, take
+from .linear_algebra import einsum, linear, matmul
+from .loss import (binary_cross_entropy, binary_cross_entropy_with_logits, bpr_loss, cross_entropy, huber_loss, kl_div,
+                   l1_loss, mse_loss, nll_loss)
+from .reduction import cumsum, logsumexp, max, mean, min, sum, var
+from .shape import (broadcast_to, concatenate, expand_dims, flatten, flip, pad, reshape, split, squeeze, stack, swapaxes,
+                    transpose)
+
+from . import methods  # noqa: F401  (binds operators and methods to Tensor)

@@ -1,0 +1,90 @@
+"""Matrix products: matmul for vectors, matrices and stacks of them, einsum, and the affine map of a layer."""
+
+import numpy as np
+
+from ..op import op
+
+
+def _transposed(a):
+    return np.swapaxes(a, -1, -2)
+
+
+@op
+def matmul(a, b):
+    """y = a @ b;   da = dy @ b^T,   db = a^T @ dy
+
+    Shapes as NumPy's: (n, k) @ (k, m), stacks (..., n, k) @ (..., k, m) that broadcast, and vectors (k,) on either side.
+    """
+    if 0 in (a.ndim, b.ndim) or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+        raise ValueError(f"matmul: got shapes {a.shape} and {b.shape}; the last axis of the first must be as long as the "
+                         f"{'second last' if b.ndim > 1 else 'only'} axis of the second")
+    rows, columns = a.shape, b.shape
+
+    def lift(dy):  # the product's gradient with the axes that vectors left out
+        if len(columns) == 1:
+            dy = np.expand_dims(dy, -1)
+        return np.expand_dims(dy, -2) if len(rows) == 1 else dy
+
+    def da(dy):
+        full = np.matmul(lift(dy), _transposed(np.reshape(b, (-1, 1)) if len(columns) == 1 else b))
+        return np.reshape(full, full.shape[:-2] + (-1,)) if len(rows) == 1 else full
+
+    def db(dy):
+        full = np.matmul(_transposed(np.reshape(a, (1, -1)) if len(rows) == 1 else a), lift(dy))
+        return np.reshape(full, full.shape[:-1]) if len(columns) == 1 else full
+
+    return np.matmul(a, b), da, db
+
+
+@op
+def linear(x, weight, bias=None):
+    """y = x W^T + b;   dx = dy W,   dW = dy^T x,   db = sum_batch dy
+
+    x (..., in), W (out, in), b (out,), y (..., out). One node for what every layer does; the leading axes are one batch.
+    """
+    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError(f"linear: got x {x.shape} for a weight {weight.shape} (out, in); x's last axis must be "
+                         f"{weight.shape[1]} long")
+    y = np.matmul(x, np.transpose(weight))
+    if bias is not None:
+        y = y + bias
+
+    def flat(a):
+        return np.reshape(a, (-1, a.shape[-1]))
+
+    return (y, lambda dy: np.matmul(dy, weight),
+            lambda dy: np.matmul(np.transpose(flat(dy)), flat(x)),
+            lambda dy: np.sum(flat(dy), axis=0))
+
+
+def einsum(subscripts, *operands):
+    """y by Einstein's convention, written out: einsum("bi,oij,bj->bo", x, W, z).
+
+    The output must be given, an index stands at most once in an operand, and an index of one operand only must be
+    in the output: then every gradient is an einsum too.
+    """
+    inputs, arrow, output = subscripts.replace(" ", "").partition("->")
+    terms = inputs.split(",")
+    if not arrow or "." in subscripts or len(terms) != len(operands):
+        raise ValueError(f"einsum: got {subscripts!r} for {len(operands)} operands; want e.g. 'ij,jk->ik', output included")
+    for k, term in enumerate(terms):
+        others = "".join(terms[:k] + terms[k + 1:]) + output
+        if len(set(term)) != len(term) or any(letter not in others for letter in term):
+            raise ValueError(f"einsum: {term!r} in {subscripts!r} has an index that repeats or stands nowhere else; "
+                             "sum over it, or take the diagonal, beforehand")
+    return _einsum(*operands, terms=tuple(terms), output=output)
+
+
+@op
+def _einsum(*operands, terms, output):
+    """y = sum over the indices not in the output of the product;   each dx_k = einsum of dy with the other operands"""
+    def gradient(k):
+        others = [*terms[:k], *terms[k + 1:]]
+        subscripts = ",".join([output, *others]) + "->" + terms[k]
+        return lambda dy: einsum(subscripts, dy, *operands[:k], *operands[k + 1:])
+
+    if len(operands) == 1:
+        y = np.einsum(f"{terms[0]}->{output}", operands[0])
+    else:
+        y = np.einsum(",".join(terms) + "->" + output, *operands, optimize=True)
+    return y, *(gradient(k) for k in range(len(terms)))
