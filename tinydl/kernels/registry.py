@@ -108,7 +108,8 @@ class Kernel:
                 numba.config.CACHE_DIR = before
         if not _state["announced"] and (folder is None or not any(folder.rglob(f"*.{self.name}-*.nbi"))):
             _state["announced"] = True
-            print("tinydl: compiling its kernels for this machine, once; this takes some seconds", file=sys.stderr, flush=True)
+            print("tinydl: compiling its kernels for this machine, once; this takes some seconds",
+                  file=sys.stderr, flush=True)
         return dispatcher
 
 

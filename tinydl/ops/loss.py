@@ -9,16 +9,16 @@ import numpy as np
 from ..op import op
 from ..tensor import Tensor
 from .activation import log_softmax, softplus
+from .arithmetic import clip, log, where
 from .indexing import gather
 from .reduction import mean, sum
-from .arithmetic import clip, log, where
 
 
 def _same_shape(name, prediction, target):
     target_shape = target.shape if hasattr(target, "shape") else np.shape(target)
     if prediction.shape != target_shape:
-        raise ValueError(f"{name}: got a prediction of shape {prediction.shape} and a target of shape {target_shape}; they "
-                         f"must be equal (reshape one of them; (B,) against (B, 1) would compare everything with everything)")
+        raise ValueError(f"{name}: got a prediction of shape {prediction.shape} and a target of shape {target_shape}; "
+                         "they must be equal (reshape one: (B,) against (B, 1) would compare everything with everything)")
 
 
 def _reduce(name, loss, reduction):
