@@ -1,0 +1,18 @@
+"""Layers by PyTorch's names: modules in this package, the same as functions in `nn.functional`, starts in `nn.init`.
+
+    module.py, container.py     Module, Parameter; Sequential, ModuleList, ModuleDict
+    linear.py, activation.py    Linear, Bilinear, Identity, Flatten; the nonlinearities
+    embedding.py                Embedding, EmbeddingBag
+    dropout.py, normalization.py, residual.py, loss.py
+"""
+
+from . import functional, init
+from .activation import ELU, GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .container import ModuleDict, ModuleList, Sequential
+from .dropout import Dropout
+from .embedding import Embedding, EmbeddingBag
+from .linear import Bilinear, Flatten, Identity, Linear
+from .loss import BCELoss, BCEWithLogitsLoss, BPRLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss
+from .module import Module, Parameter
+from .normalization import BatchNorm1d, LayerNorm
+from .residual import Residual

@@ -1,0 +1,61 @@
+"""Normalization: bring activations to mean 0 and variance 1, then let the layer choose its own scale and shift."""
+
+import numpy as np
+
+from . import functional as F
+from . import init
+from .module import Module, empty
+
+
+class LayerNorm(Module):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, over the last axes of each example   (Ba et al. 2016)
+
+    normalized_shape: the lengths of those axes. weight and bias have that shape.
+    """
+
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True):
+        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        self.normalized_shape, self.eps = shape, eps
+        self.register_parameter("weight", init.ones_(empty(*shape)) if elementwise_affine else None)
+        self.register_parameter("bias", init.zeros_(empty(*shape)) if elementwise_affine else None)
+
+    def forward(self, x):
+        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        return f"{self.normalized_shape}, eps={self.eps}"
+
+
+class BatchNorm1d(Module):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, per channel over the batch   (Ioffe and Szegedy 2015)
+
+    x (B, C) or (B, C, T). In training the mean and (biased) variance are the batch's, and running averages are kept:
+    running = (1 - momentum) running + momentum batch (unbiased variance there, as in PyTorch); evaluation uses those.
+    momentum=None averages over all batches seen.
+    """
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
+        self.num_features, self.eps, self.momentum = num_features, eps, momentum
+        self.register_parameter("weight", init.ones_(empty(num_features)) if affine else None)
+        self.register_parameter("bias", init.zeros_(empty(num_features)) if affine else None)
+        dtype = empty(0).dtype
+        self.register_buffer("running_mean", np.zeros(num_features, dtype) if track_running_stats else None)
+        self.register_buffer("running_var", np.ones(num_features, dtype) if track_running_stats else None)
+        self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
+
+    def forward(self, x):
+        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
+            raise ValueError(f"BatchNorm1d: got shape {x.shape}, want (B, {self.num_features}) or "
+                             f"(B, {self.num_features}, T)")
+        y, mean, var = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
+                                    self.training or self.running_mean is None, self.eps)
+        if self.training and self.running_mean is not None:
+            self.num_batches_tracked = self.num_batches_tracked + 1
+            keep = 1 - (self.momentum if self.momentum is not None else 1 / int(self.num_batches_tracked))
+            n = x.numel() // self.num_features
+            self.running_mean = (keep * self.running_mean + (1 - keep) * mean).astype(mean.dtype)
+            self.running_var = (keep * self.running_var + (1 - keep) * var * (n / (n - 1))).astype(var.dtype)
+        return y
+
+    def extra_repr(self):
+        return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
