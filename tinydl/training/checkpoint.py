@@ -1,0 +1,91 @@
+"""save and load: nested dictionaries of arrays and numbers in one .npz file, written whole or not at all.
+
+Arrays are the members of the file; the tree around them is JSON, in the member "tree". Nothing is pickled, so a file
+from a stranger can be read without running his code. zip's checksums tell a damaged file.
+"""
+
+import json
+import os
+import zipfile
+
+import numpy as np
+
+from ..tensor import Tensor
+
+
+class CheckpointError(RuntimeError):
+    """The file cannot be read as a checkpoint. The message says which file, why, and what to do."""
+
+
+def save(tree, path):
+    """Write dictionaries, lists, numbers, strings, None, arrays and tensors to `path`, through a temporary file.
+
+    The old file is there until the new one is complete on disk: a crash in the middle leaves the old one.
+    """
+    path = os.fspath(path)
+    arrays = {}
+    text = json.dumps(_pack(tree, arrays))
+    temporary = f"{path}.tmp"
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, tree=np.frombuffer(text.encode(), np.uint8), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OSError(f"save: cannot write {path} ({error.strerror or error}); choose a folder that exists and is "
+                      "writable, with room for the file") from error
+    _sync_folder(os.path.dirname(path) or ".")
+
+
+def _sync_folder(folder):
+    """Make the rename itself durable, where the system can."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def load(path):
+    """The tree that `save` wrote to `path`; CheckpointError where the file is damaged or something else."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            members = {name: file[name] for name in file.files}
+        return _unpack(json.loads(members.pop("tree").tobytes().decode()), members)
+    except FileNotFoundError:
+        raise
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, TypeError, AttributeError,
+            zipfile.LargeZipFile) as error:
+        raise CheckpointError(f"load: {os.fspath(path)} is damaged or not a checkpoint of this library ({error}); delete it "
+                              "and start from an earlier one") from error
+
+
+def _pack(node, arrays):
+    """The tree in JSON's terms: arrays are put aside under a name, dictionaries become lists of pairs (any keys)."""
+    if isinstance(node, Tensor):
+        node = node._data
+    if isinstance(node, np.ndarray):
+        name = f"array{len(arrays)}"
+        arrays[name] = node
+        return {"array": name}
+    if isinstance(node, np.generic):
+        return node.item()
+    if isinstance(node, dict):
+        return {"dict": [[key, _pack(value, arrays)] for key, value in node.items()]}
+    if isinstance(node, (list, tuple)):
+        return [_pack(value, arrays) for value in node]
+    if node is None or isinstance(node, (bool, int, float, str)):
+        return node
+    raise TypeError(f"save: got a {type(node).__name__}; want dictionaries, lists, numbers, strings, None, arrays, tensors")
+
+
+def _unpack(node, arrays):
+    if isinstance(node, list):
+        return [_unpack(value, arrays) for value in node]
+    if isinstance(node, dict):
+        if "array" in node:
+            return arrays[node["array"]]
+        return {key: _unpack(value, arrays) for key, value in node["dict"]}
+    return node
