@@ -9,31 +9,34 @@ import numpy as np
 from .registry import kernel, prange
 
 
-def _sgd_reference(p, g, buffer, lr, momentum, nesterov, decay):
+def _sgd_reference(p, g, buffer, lr, momentum, keep, nesterov, decay):
     g = g + decay * p
     if momentum:
         buffer *= momentum
-        buffer += g
+        buffer += keep * g
         g = g + momentum * buffer if nesterov else buffer
     p -= lr * g
 
 
 @kernel(_sgd_reference)
-def sgd(p, g, buffer, lr, momentum, nesterov, decay):
-    """b = momentum b + g,   p -= lr b   (Nesterov: p -= lr (g + momentum b));   g includes decay * p.  All (n,)."""
+def sgd(p, g, buffer, lr, momentum, keep, nesterov, decay):
+    """b = momentum b + keep g,   p -= lr b   (Nesterov: p -= lr (g + momentum b));   g includes decay * p.  All (n,).
+
+    keep = 1 - dampening. Without momentum the buffer is not looked at and may be empty.
+    """
     cast = p.dtype.type
-    lr, momentum, decay = cast(lr), cast(momentum), cast(decay)
+    lr, momentum, keep, decay = cast(lr), cast(momentum), cast(keep), cast(decay)
     if momentum == 0:
         for i in range(len(p)):
             p[i] -= lr * (g[i] + decay * p[i])
     elif nesterov:
         for i in range(len(p)):
             d = g[i] + decay * p[i]
-            buffer[i] = momentum * buffer[i] + d
+            buffer[i] = momentum * buffer[i] + keep * d
             p[i] -= lr * (d + momentum * buffer[i])
     else:
         for i in range(len(p)):
-            buffer[i] = momentum * buffer[i] + g[i] + decay * p[i]
+            buffer[i] = momentum * buffer[i] + keep * (g[i] + decay * p[i])
             p[i] -= lr * buffer[i]
 
 
