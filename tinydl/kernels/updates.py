@@ -8,6 +8,8 @@ import numpy as np
 
 from .registry import kernel, prange
 
+FEW = 1 << 17  # below so many numbers, waking the other cores costs more than they save: some 10 us, ms on a busy machine
+
 
 def _sgd_reference(p, g, buffer, lr, momentum, keep, nesterov, decay):
     g = g + decay * p
@@ -137,11 +139,19 @@ def adam(p, g, m, v, step, root, b1, b2, eps, l2, shrink):
     cast = p.dtype.type
     step, root, eps, l2, shrink = cast(step), cast(root), cast(eps), cast(l2), cast(shrink)
     c1, c2, b1, b2 = cast(1 - b1), cast(1 - b2), cast(b1), cast(b2)
-    for i in prange(len(p)):
-        d = g[i] + l2 * p[i]
-        m[i] = b1 * m[i] + c1 * d
-        v[i] = b2 * v[i] + c2 * d * d
+
+    def move(i):
+        e = g[i] + l2 * p[i]
+        m[i] = b1 * m[i] + c1 * e
+        v[i] = b2 * v[i] + c2 * e * e
         p[i] = shrink * p[i] - step * m[i] / (np.sqrt(v[i]) * root + eps)
+
+    if p.size < FEW:
+        for i in range(len(p)):
+            move(i)
+    else:
+        for i in prange(len(p)):
+            move(i)
 
 
 def _adam_table_reference(p, rows, g, m, v, step, root, b1, b2, eps, l2, shrink):
@@ -155,25 +165,33 @@ def adam_table(p, rows, g, m, v, step, root, b1, b2, eps, l2, shrink):
     """Dense Adam, exactly, for a gradient that is zero but on some rows: one pass, without building the zeros."""
     V, D = p.shape
     cast = p.dtype.type
-    step, root, eps, l2, shrink = cast(step), cast(root), cast(eps), cast(l2), cast(shrink)
+    step, root, eps, l2, shrink, zero = cast(step), cast(root), cast(eps), cast(l2), cast(shrink), cast(0)
     c1, c2, b1, b2 = cast(1 - b1), cast(1 - b2), cast(b1), cast(b2)
     slot = np.full(V, -1, np.int32)
     for n in range(len(rows)):
         slot[rows[n]] = n
-    for row in prange(V):
+
+    def move(row, d, e):
+        e = e + l2 * p[row, d]
+        m[row, d] = b1 * m[row, d] + c1 * e
+        v[row, d] = b2 * v[row, d] + c2 * e * e
+        p[row, d] = shrink * p[row, d] - step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+
+    def move_row(row):
         n = slot[row]
         if n >= 0:
             for d in range(D):
-                e = g[n, d] + l2 * p[row, d]
-                m[row, d] = b1 * m[row, d] + c1 * e
-                v[row, d] = b2 * v[row, d] + c2 * e * e
-                p[row, d] = shrink * p[row, d] - step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+                move(row, d, g[n, d])
         else:
             for d in range(D):
-                e = l2 * p[row, d]
-                m[row, d] = b1 * m[row, d] + c1 * e
-                v[row, d] = b2 * v[row, d] + c2 * e * e
-                p[row, d] = shrink * p[row, d] - step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+                move(row, d, zero)
+
+    if p.size < FEW:
+        for row in range(V):
+            move_row(row)
+    else:
+        for row in prange(V):
+            move_row(row)
 
 
 def _adam_rows_reference(p, rows, g, m, v, step, root, b1, b2, eps):
@@ -188,10 +206,18 @@ def adam_rows(p, rows, g, m, v, step, root, b1, b2, eps):
     cast = p.dtype.type
     step, root, eps = cast(step), cast(root), cast(eps)
     c1, c2, b1, b2 = cast(1 - b1), cast(1 - b2), cast(b1), cast(b2)
-    for n in prange(len(rows)):
+
+    def move_row(n):
         row = rows[n]
         for d in range(p.shape[1]):
             e = g[n, d]
             m[row, d] = b1 * m[row, d] + c1 * e
             v[row, d] = b2 * v[row, d] + c2 * e * e
             p[row, d] -= step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+
+    if g.size < FEW:
+        for n in range(len(rows)):
+            move_row(n)
+    else:
+        for n in prange(len(rows)):
+            move_row(n)
