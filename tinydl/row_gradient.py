@@ -13,20 +13,22 @@ class RowGradient:
     """G with G[rows[n]] += values[n], zero elsewhere.
 
     rows (n,) int64, may repeat; values (n, D); shape (V, D) of the table. `sparse` says that the table asked for lazy
-    updates (`Embedding(sparse=True)`); without it every optimizer treats the rest as the zeros that they are.
+    updates (`Embedding(sparse=True)`); without it every optimizer treats the rest as the zeros that they are. `unique`
+    says that no row repeats.
 
     >>> g = RowGradient(np.array([2, 0, 2]), np.array([[1.], [5.], [2.]]), (3, 1))
     >>> g.dense().tolist()
     [[5.0], [0.0], [3.0]]
     """
 
-    __slots__ = ("rows", "values", "shape", "sparse")
+    __slots__ = ("rows", "values", "shape", "sparse", "unique")
+    __array_ufunc__ = None  # array + RowGradient is ours to answer, not NumPy's
 
-    def __init__(self, rows, values, shape, sparse=False):
+    def __init__(self, rows, values, shape, sparse=False, unique=False):
         if rows.ndim != 1 or values.shape != (len(rows), *shape[1:]):
             raise ValueError(f"RowGradient: got rows {rows.shape} and values {values.shape} for a table {shape}, "
                              f"want (n,) and (n, {', '.join(map(str, shape[1:]))})")
-        self.rows, self.values, self.shape, self.sparse = rows, values, tuple(shape), sparse
+        self.rows, self.values, self.shape, self.sparse, self.unique = rows, values, tuple(shape), sparse, unique
 
     @property
     def dtype(self):
@@ -38,8 +40,10 @@ class RowGradient:
 
     def coalesce(self):
         """The same gradient with every row at most once."""
+        if self.unique:
+            return self
         rows, values = kernels.coalesce(self.rows, self.values, self.shape[0])
-        return RowGradient(rows, values, self.shape, self.sparse)
+        return RowGradient(rows, values, self.shape, self.sparse, unique=True)
 
     def dense(self):
         """The whole (V, D) array."""
@@ -60,7 +64,7 @@ class RowGradient:
     __radd__ = __add__
 
     def __mul__(self, factor):
-        return RowGradient(self.rows, self.values * self.values.dtype.type(factor), self.shape, self.sparse)
+        return RowGradient(self.rows, self.values * self.values.dtype.type(factor), self.shape, self.sparse, self.unique)
 
     def __repr__(self):
         return f"RowGradient({len(self.rows)} rows of {self.shape}, {self.dtype})"

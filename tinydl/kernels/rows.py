@@ -131,3 +131,38 @@ def embedding_bag_weight_gradient(table, index, dy):
             for d in range(table.shape[1]):
                 ds[b, n] += table[row, d] * dy[b, d]
     return ds
+
+
+def _bag_gradient_reference(index, weights, dy, size, padding):
+    rows = np.reshape(index, -1)
+    values = np.reshape(np.expand_dims(weights, -1) * np.expand_dims(dy, 1), (len(rows), dy.shape[1]))
+    kept = np.flatnonzero(rows != padding)
+    return _coalesce_reference(rows[kept], values[kept], size)
+
+
+@kernel(_bag_gradient_reference)
+def embedding_bag_gradient(index, weights, dy, size, padding):
+    """The rows that the bags read, each once, with sum_bl weights_bl dy_b; the row `padding` (-1: none) is left out.
+
+    (B, L), (B, L), (B, D) -> (m,), (m, D): what `coalesce` would make of B L rows, without the (B L, D) array.
+    """
+    B, L = index.shape
+    D = dy.shape[1]
+    slot = np.full(size, -1, np.int32)
+    rows = np.empty(min(size, B * L), index.dtype)
+    m = 0
+    for b in range(B):
+        for n in range(L):
+            row = index[b, n]
+            if slot[row] < 0 and row != padding:
+                slot[row] = m
+                rows[m] = row
+                m += 1
+    sums = np.zeros((m, D), dy.dtype)
+    for b in range(B):
+        for n in range(L):
+            s, w = slot[index[b, n]], weights[b, n]
+            if s >= 0:
+                for d in range(D):
+                    sums[s, d] += w * dy[b, d]
+    return rows[:m].copy(), sums

@@ -3,9 +3,11 @@
 What is not defined here is a primitive or a loss of `tinydl.ops` under the same name.
 """
 
+import math
+
 import numpy as np
 
-from .. import ops
+from .. import kernels, ops
 from ..ops import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -51,11 +53,14 @@ def log_softmax(x, dim):
 
 
 def dropout(x, p=0.5, training=True, rng=None):
-    """y = x * m / (1 - p) with each m_i zero with probability p; y = x when not training. The mask is drawn from `rng`."""
+    """y = x * m / (1 - p) with each m_i zero with probability p; y = x when not training. `rng` draws the mask's seed."""
     if not training or p == 0:
         return x
-    kept = generator(rng).random(x.shape, np.float32) >= p
-    return x * (kept.astype(x.dtype) / x.dtype.type(1 - p) if p < 1 else np.zeros(x.shape, x.dtype))
+    mask = np.zeros(math.prod(x.shape), x.dtype)
+    if p < 1:
+        kernels.dropout_mask(mask, float(p), int(generator(rng).integers(2**32)))
+    mask.flags.writeable = False
+    return x * np.reshape(mask, x.shape)
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import kernels
 from ..op import op, value_of
 from .arithmetic import erf
 
@@ -28,7 +29,8 @@ def tanh(x):
 @op
 def relu(x):
     """y = max(0, x);   dx = dy where x > 0, else 0 (at the kink too)"""
-    return np.maximum(x, 0), lambda dy: np.where(x > 0, dy, 0)
+    return np.maximum(x, 0), lambda dy: np.reshape(
+        kernels.relu_gradient(np.reshape(x, -1), np.reshape(dy, -1)), x.shape)
 
 
 @op

@@ -14,6 +14,8 @@ def _plain(index):
         return tuple(_plain(i) for i in index)
     if isinstance(index, Tensor):
         return index._data.copy()
+    if isinstance(index, list) and not index:
+        return np.empty(0, np.int64)
     return np.array(index) if isinstance(index, (list, np.ndarray)) else index
 
 
@@ -32,7 +34,7 @@ def _getitem(x, index=None):
 @op(linear=True)
 def scatter(y, index=None, shape=None):
     """x = zeros(shape) with y added at index;   dy = dx[index]. The adjoint of x[index]."""
-    x = np.zeros(shape, y.dtype)
+    x, index = np.zeros(shape, y.dtype), _plain(index)
     if _is_basic(index):
         x[index] = y
     else:
@@ -48,8 +50,8 @@ def _is_basic(index):
 @op(linear=True)
 def take(x, indices=None, axis=0):
     """y = x's slices at `indices` along axis;   dx = the slices of dy added back"""
+    indices, shape = _plain(indices), x.shape
     index = (slice(None),) * (axis % x.ndim) + (indices,)
-    shape = x.shape
     return np.take(x, indices, axis=axis), lambda dy: scatter(dy, index=index, shape=shape)
 
 
@@ -87,8 +89,14 @@ def embedding(index, weight, padding_idx=None, sparse=False):
     index: integers of any shape, 0 <= index < V; weight (V, D); y (*index.shape, D). The gradient of W is a
     `RowGradient` of the rows read; `padding_idx` names a row that gets none. sparse=True asks optimizers for lazy updates.
     """
+    _check_table("embedding", weight)
     index = checked_ids(index, weight.shape[0], "embedding")
     return _embedding(weight, index=index, sparse=sparse, padding_idx=padding_idx)
+
+
+def _check_table(name, weight):
+    if weight.ndim != 2:
+        raise ValueError(f"{name}: got a table of shape {weight.shape}, want (V, D): one row of D numbers an id")
 
 
 def checked_ids(index, size, what):
@@ -115,12 +123,9 @@ def _embedding_bag(weight, per_sample_weights, index=None, sparse=False, padding
                     np.sum(read * np.expand_dims(dy, -2), axis=-1) if needs[1] else None)
         dweight = None
         if needs[0]:
-            values = np.reshape(np.expand_dims(s, -1) * np.expand_dims(dy, -2), (-1, weight.shape[1]))
-            rows = np.reshape(index, -1)
-            if padding_idx is not None:
-                kept = np.flatnonzero(rows != padding_idx)
-                rows, values = rows[kept], values[kept]
-            dweight = RowGradient(rows, values, weight.shape, sparse)
+            padding = -1 if padding_idx is None else padding_idx
+            rows, values = kernels.embedding_bag_gradient(index, s, dy, len(weight), padding)
+            dweight = RowGradient(rows, values, weight.shape, sparse, unique=True)
         return dweight, kernels.embedding_bag_weight_gradient(weight, index, dy) if needs[1] else None
 
     return y, pullback
@@ -139,6 +144,7 @@ def embedding_bag(index, weight, mode="sum", per_sample_weights=None, padding_id
     index (B, L) integers; weight (V, D); per_sample_weights (B, L), for mode "sum" only; y (B, D). Positions that hold
     `padding_idx` count for nothing, in the sum and in the mean; an empty bag gives zeros.
     """
+    _check_table("embedding_bag", weight)
     index = checked_ids(index, weight.shape[0], "embedding_bag")
     if index.ndim != 2:
         raise ValueError(f"embedding_bag: got index of shape {index.shape}, want (B, L): one row of ids a bag")
@@ -154,5 +160,6 @@ def embedding_bag(index, weight, mode="sum", per_sample_weights=None, padding_id
     elif per_sample_weights.shape != index.shape:
         raise ValueError(f"embedding_bag: got per_sample_weights {per_sample_weights.shape} for index {index.shape}")
     else:
-        s = per_sample_weights if padding_idx is None else per_sample_weights * present
+        s = per_sample_weights if isinstance(per_sample_weights, Tensor) else np.asarray(per_sample_weights, weight.dtype)
+        s = s if padding_idx is None else s * present
     return _embedding_bag(weight, s, index=index, sparse=sparse, padding_idx=padding_idx)

@@ -1,0 +1,42 @@
+"""Passes over flat arrays that NumPy would need several of, or slow ones."""
+
+import numpy as np
+
+from .registry import kernel
+
+
+def _relu_gradient_reference(x, dy):
+    return np.where(x > 0, dy, 0)
+
+
+@kernel(_relu_gradient_reference)
+def relu_gradient(x, dy):
+    """dx = dy where x > 0, else 0.  (n,), (n,) -> (n,)"""
+    dx = np.empty_like(dy)
+    zero = dy.dtype.type(0)
+    for i in range(len(dy)):
+        dx[i] = dy[i] if x[i] > 0 else zero
+    return dx
+
+
+def _dropout_mask_reference(mask, p, seed):
+    z = (np.arange(len(mask), dtype=np.uint64) * 0x9E3779B9 + np.uint64(seed)) & 0xFFFFFFFF
+    z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+    z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+    mask[:] = np.where(z ^ (z >> 16) >= np.uint64(p * 2**32), mask.dtype.type(1 / (1 - p)), mask.dtype.type(0))
+
+
+@kernel(_dropout_mask_reference)
+def dropout_mask(mask, p, seed):
+    """Fill mask (n,) with 0, with probability p < 1, and 1 / (1 - p) elsewhere; 0 <= seed < 2^32.
+
+    Number i is a hash of i and the seed, 32 bits wide (the finalizer of MurmurHash3 by Appleby, on Weyl's sequence): no
+    state runs from one number to the next, where drawing from a generator takes ten times as long.
+    """
+    keep, drop = mask.dtype.type(1 / (1 - p)), mask.dtype.type(0)
+    limit = int(p * 4294967296)
+    for i in range(len(mask)):
+        z = (i * 0x9E3779B9 + seed) & 0xFFFFFFFF
+        z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+        z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+        mask[i] = keep if z ^ (z >> 16) >= limit else drop
