@@ -62,6 +62,10 @@ def _number(node):
     return node.number
 
 
+def _repeats(gradient, gradients):
+    return len(gradients) > 1 and sum(other is gradient for other in gradients) > 1
+
+
 def _pull(node, dy, create_graph):
     """The gradient of each parent of a node, given the gradient of its value."""
     pullbacks = node.pullbacks
@@ -93,15 +97,16 @@ def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
             if isinstance(dy, RowGradient):
                 dy = dy.dense()
             if node in wanted:
-                found[node] = dy
+                found[node] = dy if create_graph else dy.copy()
             if node.retained is not None and (tensor := node.retained()) is not None:
-                _leave(tensor, dy, None)
+                _leave(tensor, dy if create_graph else dy.copy(), tensor.grad)
             node.check_unchanged()
             parents = node.parents
             if inputs is not None:
                 if not any((x._node or x) in keys for _, x in parents):
                     continue
-            for (_, x), gradient in zip(parents, _pull(node, dy, create_graph), strict=True):
+            gradients = _pull(node, dy, create_graph)
+            for (_, x), gradient in zip(parents, gradients, strict=True):
                 key = x._node or x
                 if gradient is None or key not in keys:
                     continue
@@ -109,9 +114,9 @@ def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
                     if gradient.shape != x._data.shape:
                         gradient = _unbroadcast(gradient, x._data.shape)
                     if gradient.dtype is not x._data.dtype and gradient.dtype != x._data.dtype:
-                        gradient = gradient.astype(x._data.dtype)
-                    elif x._node is None and gradient is dy and not create_graph:
-                        gradient = dy.copy()  # two inputs that receive the same dy must not share it
+                        gradient = gradient.to(x._data.dtype) if create_graph else gradient.astype(x._data.dtype)
+                    elif x._node is None and not create_graph and (gradient is dy or _repeats(gradient, gradients)):
+                        gradient = gradient.copy()  # two inputs that receive the same array must not share it
                 before = pending.get(key)
                 pending[key] = gradient if before is None else before + gradient
             if not retain_graph:
@@ -123,19 +128,26 @@ def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
 
 def _leave(tensor, gradient, before):
     """tensor.grad = before + gradient, in memory of its own."""
-    if isinstance(gradient, np.ndarray | np.generic):
-        gradient = np.asarray(gradient)
-        if gradient.base is not None or not gradient.flags.writeable:
-            gradient = gradient.copy()
-        gradient = Tensor._of(gradient)
-    if before is not None:
-        with recording(_has_graph(gradient)):
-            gradient = _dense(before) + _dense(gradient) if type(before) is not type(gradient) else before + gradient
-    tensor.grad = gradient
+    if before is None:
+        tensor.grad = _own(gradient)
+        return
+    gradient = gradient if isinstance(gradient, (Tensor, RowGradient)) else Tensor._of(np.asarray(gradient))
+    if type(before) is not type(gradient):
+        before, gradient = _dense(before), _dense(gradient)
+    with recording(True):  # a graph grows only where one of the two has one
+        tensor.grad = before + gradient
 
 
-def _has_graph(gradient):
-    return isinstance(gradient, Tensor) and gradient.requires_grad
+def _own(gradient):
+    """A gradient as `.grad` holds it, in memory of its own: many are views of the gradient they were made from."""
+    if isinstance(gradient, RowGradient):
+        values = gradient.values if gradient.values.base is None else gradient.values.copy()
+        return RowGradient(gradient.rows, values, gradient.shape, gradient.sparse)
+    if isinstance(gradient, Tensor):
+        with recording(True):
+            return gradient.clone()
+    gradient = np.asarray(gradient)
+    return Tensor._of(gradient if gradient.base is None and gradient.flags.writeable else gradient.copy())
 
 
 def _dense(gradient):
@@ -200,11 +212,9 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         if value is None and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on input {position} (shape {x.shape}); allow_unused=True "
                                "gives None for it")
-        if value is None or isinstance(value, Tensor):
-            results.append(value)
-        else:
-            value = value.dense() if isinstance(value, RowGradient) else value
-            results.append(Tensor._of(np.array(value)))
+        if isinstance(value, RowGradient):
+            value = value.dense()
+        results.append(None if value is None else _own(value))
     return tuple(results)
 
 

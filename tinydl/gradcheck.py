@@ -100,7 +100,7 @@ def _is_constant(gradients, inputs, before, rng):
     for x in inputs:
         if isinstance(x, Tensor) and x.requires_grad:
             keep = x._data.copy()
-            x.copy_(keep + 0.01 * rng.standard_normal(x.shape))
+            x.copy_(keep + 1e-5 * rng.standard_normal(x.shape))
             after = _outputs(gradients, inputs)
             x.copy_(keep)
             for one, other in zip(before, after, strict=True):

@@ -11,6 +11,7 @@ rule runs on tensors too when the gradient itself is to be differentiated (see `
 
 import contextlib
 import functools
+import inspect
 import threading
 import weakref
 
@@ -63,6 +64,8 @@ class Node:
         if self.pullbacks is None:
             raise RuntimeError(f"backward: the graph behind {self.name} was freed by an earlier backward; "
                                "pass retain_graph=True to that one")
+        if self.kind == "linear":  # its gradient needs no value
+            return
         for position, x in enumerate(self.inputs):
             if isinstance(x, Tensor) and x._stamp[0] > self.number:
                 made = f"made by {x._node.name}" if x._node is not None else "a leaf"
@@ -91,6 +94,8 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
 
     @functools.wraps(rule)
     def apply(*inputs, **options):
+        if options and any(map(_is_input, options.values())):
+            inputs, options = _by_position(rule, inputs, options)
         arrays, parents, dtype = [], [], None
         for x in inputs:
             if isinstance(x, Tensor):
@@ -107,7 +112,9 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
         recorded = parents and _mode.recording
         if recorded and len(parents) < len(arrays):
             # An array that the graph holds but the user owns would change behind its back: keep a copy of it.
-            inputs = [x.copy() if type(x) is np.ndarray and x.flags.writeable else x for x in inputs]
+            # (A read-only view is no exception: its owner may write. Only an array that owns its memory can be final.)
+            inputs = [x.copy() if type(x) is np.ndarray and (x.flags.writeable or not x.flags.owndata) else x
+                      for x in inputs]
             arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
         value, *pullbacks = rule(*arrays, **options)
         if type(value) is not np.ndarray:
@@ -138,6 +145,20 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
 
     apply.rule = rule
     return apply
+
+
+def _is_input(x):
+    return isinstance(x, Tensor) or isinstance(x, np.ndarray) and x.dtype.kind == "f"
+
+
+def _by_position(rule, inputs, options):
+    """(inputs, options) of a call like linear(x, weight=w): what was passed by keyword but is an input, at its place."""
+    call = inspect.signature(rule).bind(*inputs, **options)
+    call.apply_defaults()
+    names = list(call.arguments)
+    count = 1 + max(names.index(name) for name, x in options.items() if _is_input(x))
+    return ([call.arguments[name] for name in names[:count]],
+            {name: call.arguments[name] for name in names[count:] if name in options})
 
 
 def _common_dtype(name, one, other):

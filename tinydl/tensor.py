@@ -157,6 +157,9 @@ class Tensor:
         raise TypeError("a tensor does not turn into an array by itself, since the graph would be lost unseen: call "
                         ".detach().numpy(), or tinydl.stack([...]) to build a tensor from tensors")
 
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else repr(self)
+
     def __repr__(self):
         body = np.array2string(self._data, separator=", ", prefix="tensor(", precision=4, threshold=1000)
         note = "" if self.dtype in (_default_dtype[0], np.int64, np.bool_) else f", dtype={self.dtype}"

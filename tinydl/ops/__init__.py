@@ -7,7 +7,7 @@ from .indexing import embedding, embedding_bag, gather, getitem, scatter, take
 from .linear_algebra import einsum, linear, matmul
 from .loss import (binary_cross_entropy, binary_cross_entropy_with_logits, bpr_loss, cross_entropy, huber_loss, kl_div,
                    l1_loss, mse_loss, nll_loss)
-from .reduction import cumsum, logsumexp, max, mean, min, sum, var
+from .reduction import cumsum, logsumexp, max, mean, min, norm, sum, var
 from .shape import (broadcast_to, concatenate, expand_dims, flatten, flip, pad, reshape, split, squeeze, stack, swapaxes,
                     transpose)
 

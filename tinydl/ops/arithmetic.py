@@ -137,7 +137,7 @@ def where(condition, a, b):
 @op
 def clip(a, low=None, high=None):
     """y = min(max(a, low), high);   da = dy inside the bounds (bounds included), else 0. No gradient to the bounds."""
-    inside = np.full(a.shape, True)
+    inside = np.full(np.shape(a), True)
     if low is not None:
         inside = inside & (a >= low)
     if high is not None:

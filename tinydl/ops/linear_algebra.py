@@ -1,5 +1,7 @@
 """Matrix products: matmul for vectors, matrices and stacks of them, einsum, and the affine map of a layer."""
 
+import math
+
 import numpy as np
 
 from ..op import op
@@ -27,11 +29,11 @@ def matmul(a, b):
 
     def da(dy):
         full = np.matmul(lift(dy), _transposed(np.reshape(b, (-1, 1)) if len(columns) == 1 else b))
-        return np.reshape(full, full.shape[:-2] + (-1,)) if len(rows) == 1 else full
+        return np.squeeze(full, -2) if len(rows) == 1 else full
 
     def db(dy):
         full = np.matmul(_transposed(np.reshape(a, (1, -1)) if len(rows) == 1 else a), lift(dy))
-        return np.reshape(full, full.shape[:-1]) if len(columns) == 1 else full
+        return np.squeeze(full, -1) if len(columns) == 1 else full
 
     return np.matmul(a, b), da, db
 
@@ -50,7 +52,7 @@ def linear(x, weight, bias=None):
         y = y + bias
 
     def flat(a):
-        return np.reshape(a, (-1, a.shape[-1]))
+        return np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
 
     return (y, lambda dy: np.matmul(dy, weight),
             lambda dy: np.matmul(np.transpose(flat(dy)), flat(x)),

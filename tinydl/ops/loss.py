@@ -9,9 +9,10 @@ import numpy as np
 from ..op import op
 from ..tensor import Tensor
 from .activation import log_softmax, softplus
-from .arithmetic import clip, log, where
+from .arithmetic import log, where
 from .indexing import gather
 from .reduction import mean, sum
+from .shape import reshape
 
 
 def _same_shape(name, prediction, target):
@@ -58,6 +59,18 @@ def huber_loss(prediction, target, reduction="mean", delta=1.0):
     return _reduce("huber_loss", where(size <= delta, 0.5 * d * d, delta * (size - 0.5 * delta)), reduction)
 
 
+@op
+def _binary_cross_entropy(p, t):
+    """y = -t log p - (1 - t) log(1 - p);   dp = dy (p - t) / (p (1 - p)),   dt = dy (log(1 - p) - log p)
+
+    The logarithms are kept above -100 and dp's denominator above 1e-12, so that a certain and wrong p stays finite.
+    """
+    with np.errstate(divide="ignore"):
+        yes, no = np.maximum(np.log(p), -100), np.maximum(np.log(1 - p), -100)
+    return (-(t * yes + (1 - t) * no), lambda dy: dy * (p - t) / np.maximum(p * (1 - p), 1e-12),
+            lambda dy: dy * (no - yes))
+
+
 def binary_cross_entropy(probability, target, reduction="mean"):
     """L = -t log p - (1 - t) log(1 - p), the logarithms cut at -100 as in PyTorch. Prefer the version on logits."""
     _same_shape("binary_cross_entropy", probability, target)
@@ -65,13 +78,7 @@ def binary_cross_entropy(probability, target, reduction="mean"):
     if np.any(values < 0) or np.any(values > 1):
         raise ValueError(f"binary_cross_entropy: got probabilities from {values.min():.4g} to {values.max():.4g}, want "
                          "[0, 1]; for unbounded scores use binary_cross_entropy_with_logits")
-    tiny = float(np.exp(-100.0)) if values.dtype == np.float64 else 1e-38
-
-    def safe_log(p):
-        return clip(log(clip(p, tiny, None)), -100.0, None)
-
-    return _reduce("binary_cross_entropy", -(target * safe_log(probability) + (1 - target) * safe_log(1 - probability)),
-                   reduction)
+    return _reduce("binary_cross_entropy", _binary_cross_entropy(probability, target), reduction)
 
 
 def binary_cross_entropy_with_logits(logit, target, reduction="mean", pos_weight=None):
@@ -84,12 +91,15 @@ def binary_cross_entropy_with_logits(logit, target, reduction="mean", pos_weight
 
 
 def nll_loss(log_probability, target, reduction="mean", ignore_index=-100):
-    """L_b = -log p_b[t_b]. log_probability (B, C) or (B, C, ...), target (B, ...) of class numbers.
+    """L_b = -log p_b[t_b]. log_probability (B, C), (C,) or (B, C, ...), target (B,), () or (B, ...) of class numbers.
 
     Rows whose target is `ignore_index` count for nothing; the mean is over the others.
     """
     target = target._data if isinstance(target, Tensor) else np.asarray(target)
-    wanted = log_probability.shape[:1] + log_probability.shape[2:]
+    if log_probability.ndim == 1 and target.ndim == 0:  # one row without a batch axis
+        loss = nll_loss(reshape(log_probability, shape=(1, -1)), np.reshape(target, 1), reduction, ignore_index)
+        return reshape(loss, shape=())
+    wanted = log_probability.shape[:1] + log_probability.shape[2:] if log_probability.ndim > 1 else ()
     if target.shape != wanted or target.dtype.kind not in "iu":
         raise ValueError(f"nll_loss: got log-probabilities {log_probability.shape} and a target of shape {target.shape}, "
                          f"{target.dtype}; want integers of shape {wanted}")
@@ -109,10 +119,10 @@ def nll_loss(log_probability, target, reduction="mean", ignore_index=-100):
 
 def cross_entropy(logits, target, reduction="mean", ignore_index=-100):
     """L_b = -log softmax(x_b)[t_b] for class numbers t (B,), or -sum_c t_bc log softmax(x_b)_c for probabilities (B, C)."""
-    logp = log_softmax(logits, axis=1)
+    logp = log_softmax(logits, axis=1 if logits.ndim > 1 else 0)
     shape = target.shape if hasattr(target, "shape") else np.shape(target)
     if shape == logits.shape:
-        return _reduce("cross_entropy", -sum(logp * target, axis=1), reduction)
+        return _reduce("cross_entropy", -sum(logp * target, axis=1 if logits.ndim > 1 else 0), reduction)
     return nll_loss(logp, target, reduction, ignore_index)
 
 

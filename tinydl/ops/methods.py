@@ -11,6 +11,7 @@ from .. import autograd
 from ..op import is_grad_enabled
 from ..tensor import Tensor
 from . import activation, arithmetic, indexing, linear_algebra, reduction, shape
+from .shape import broadcast_to, reshape
 
 Extreme = collections.namedtuple("Extreme", "values indices")
 
@@ -115,15 +116,11 @@ def _clone(self):
 
 
 def _var(self, dim=None, correction=1, keepdim=False):
-    return reduction.var(self, axis=dim, correction=correction, keepdims=keepdim)
+    return reduction.var(self, axis=tuple(dim) if isinstance(dim, list) else dim, correction=correction, keepdims=keepdim)
 
 
 def _to(self, dtype):
     return self if self.dtype == np.dtype(dtype) else arithmetic.astype(self, dtype=np.dtype(dtype))
-
-
-def _norm(self):
-    return arithmetic.sqrt(reduction.sum(self * self))
 
 
 _METHODS = {
@@ -136,7 +133,7 @@ _METHODS = {
     "clamp": lambda self, min=None, max=None: arithmetic.clip(self, min, max),
     "clip": lambda self, min=None, max=None: arithmetic.clip(self, min, max),
     "to": _to, "float": lambda self: _to(self, np.float32), "double": lambda self: _to(self, np.float64),
-    "long": lambda self: _to(self, np.int64), "clone": _clone, "norm": _norm,
+    "long": lambda self: _to(self, np.int64), "clone": _clone, "norm": reduction.norm,
     "sum": _reducer(reduction.sum), "mean": _reducer(reduction.mean), "var": _var,
     "std": lambda self, dim=None, correction=1, keepdim=False: arithmetic.sqrt(_var(self, dim, correction, keepdim)),
     "max": _extreme(reduction.max, np.argmax), "min": _extreme(reduction.min, np.argmin),
@@ -198,6 +195,21 @@ def _numpy_std(x, axis=None, ddof=0, keepdims=False):
     return arithmetic.sqrt(_numpy_var(x, axis, ddof, keepdims))
 
 
+def _numpy_reshape(x, shape):
+    return reshape(x, shape=shape)
+
+
+def _numpy_broadcast_to(x, shape):
+    return broadcast_to(x, shape=shape)
+
+
+def _numpy_take_along_axis(x, indices, axis=-1):
+    """gather, but the other axes of the indices broadcast against x's."""
+    axis, indices = axis % x.ndim, indexing._plain(indices)
+    sizes = tuple(indices.shape[i] if i == axis else n for i, n in enumerate(x.shape))
+    return indexing.gather(x, axis, np.broadcast_to(indices, sizes))
+
+
 def _numpy_pad(x, pad_width, mode="constant", constant_values=0):
     if mode != "constant":
         raise TypeError(f"np.pad: mode {mode!r} is not differentiable here, only 'constant'")
@@ -215,19 +227,19 @@ _FUNCTIONS = {
     np.clip: lambda x, a_min=None, a_max=None: arithmetic.clip(x, a_min, a_max),
     np.where: arithmetic.where,
     np.concatenate: shape.concatenate, np.stack: shape.stack,
-    np.reshape: lambda x, shape_: shape.reshape(x, shape=shape_),
+    np.reshape: _numpy_reshape,
     np.transpose: lambda x, axes=None: shape.transpose(x, axes=axes),
     np.swapaxes: lambda x, axis1, axis2: shape.swapaxes(x, axis1=axis1, axis2=axis2),
     np.expand_dims: lambda x, axis: shape.expand_dims(x, axis=axis),
     np.squeeze: lambda x, axis=None: shape.squeeze(x, axis=axis),
-    np.broadcast_to: lambda x, shape_: shape.broadcast_to(x, shape=shape_),
+    np.broadcast_to: _numpy_broadcast_to,
     np.flip: lambda x, axis=None: shape.flip(x, axis=axis),
     np.pad: _numpy_pad,
     np.take: lambda x, indices, axis=None: indexing.take(
         shape.flatten(x) if axis is None else x, indices=indexing._plain(indices), axis=axis or 0),
-    np.take_along_axis: lambda x, indices, axis: indexing.gather(x, axis % x.ndim, indices),
+    np.take_along_axis: _numpy_take_along_axis,
     np.einsum: lambda subscripts, *operands, optimize=True: linear_algebra.einsum(subscripts, *operands),
-    np.linalg.norm: _norm,
+    np.linalg.norm: reduction.norm,
     np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.numel(),
     np.argmax: _untracked(np.argmax), np.argmin: _untracked(np.argmin), np.argsort: _untracked(np.argsort),
     np.any: _untracked(np.any), np.all: _untracked(np.all), np.isclose: _untracked(np.isclose),

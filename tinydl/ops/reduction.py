@@ -46,6 +46,9 @@ def mean(x, axis=None, keepdims=False):
 def var(x, axis=None, correction=0, keepdims=False):
     """y = 1/(n - correction) sum_i (x_i - mean)^2;   dx_i = dy * 2 (x_i - mean) / (n - correction)"""
     n = _count(x.shape, axis) - correction
+    if n <= 0:
+        raise ValueError(f"var: got {n + correction} numbers (x {x.shape}, axis {axis}) for each result, want more than "
+                         f"correction={correction}")
     d = x - np.mean(x, axis=axis, keepdims=True)
     y = np.sum(d * d, axis=axis, keepdims=keepdims) / n
     return y, lambda dy: _restore(dy, x.shape, axis) * (2 / n) * d
@@ -62,6 +65,13 @@ def _extreme(reduce):
         return y, dx
 
     return rule
+
+
+@op
+def norm(x):
+    """y = sqrt(sum_i x_i^2), of all numbers;   dx_i = dy x_i / y (0 where y = 0, as in PyTorch)"""
+    y = np.sqrt(np.sum(x * x))
+    return y, lambda dy: x * (dy / np.where(y == 0, 1, y))
 
 
 @op

@@ -89,8 +89,8 @@ def _stack(*xs, axis=0):
 
 def concatenate(tensors, axis=0):
     """Join along an axis that exists. All other axes must agree."""
-    tensors = list(tensors)
-    shapes = [np.shape(x) if not hasattr(x, "shape") else x.shape for x in tensors]
+    tensors = [x if hasattr(x, "shape") else np.asarray(x) for x in tensors]
+    shapes = [x.shape for x in tensors]
     if not tensors or len({len(s) for s in shapes}) != 1 or any(
             len({s[i] for s in shapes}) != 1 for i in range(len(shapes[0])) if i != axis % len(shapes[0])):
         raise ValueError(f"concatenate: got shapes {shapes}; they must agree on every axis but axis {axis}")
@@ -99,7 +99,7 @@ def concatenate(tensors, axis=0):
 
 def stack(tensors, axis=0):
     """Join along a new axis. All shapes must be equal."""
-    tensors = list(tensors)
+    tensors = [x if hasattr(x, "shape") else np.asarray(x) for x in tensors]
     shapes = [x.shape for x in tensors]
     if len(set(shapes)) != 1:
         raise ValueError(f"stack: got shapes {shapes}, want at least one, and all equal")
@@ -119,5 +119,7 @@ def split(x, split_size, axis=0):
 
 def flatten(x, start=0, end=-1):
     """Make one axis of the axes from start to end, both included."""
+    if x.ndim == 0:
+        return reshape(x, shape=(1,))
     start, end = start % x.ndim, end % x.ndim
     return reshape(x, shape=x.shape[:start] + (math.prod(x.shape[start:end + 1]),) + x.shape[end + 1:])
