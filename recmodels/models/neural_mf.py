@@ -1,0 +1,77 @@
+"""Neural MF: one tower of layers for the movie, one for the user, and their product (slides "Neural MF V1" and "V2")."""
+
+
+from tinydl import nn, ops
+from tinydl.nn import functional as F
+
+from ..features import Dense, MultiHot, OneHot
+from ..neural import NeuralRecommender
+
+
+class NeuralMFNetwork(nn.Module):
+    """The two towers of the slide, movie and user:
+
+        h_m = ReLU(W_m a + b_m)   a: the movie's dense features      h_u = A_u c   c: the user's one-hot attributes
+        e_m = E_m b               b: the movie                       e_u = E_u d   d: the user
+        h3 = [h_m, e_m]                                              h4 = [h_u, e_u]
+        h5 = ReLU(W3 h3 + b3)                                        h6 = ReLU(W4 h4 + b4)
+
+    V1: y = <h5, h6>.   V2: h7 = h5 * h6;  h8 = ReLU(W7 h7 + b7);  y = w8'h8 + b8.
+
+    user, item (B,) -> y (B,). Options beside the slide: biases adds mu + b_u + b_i, dropout acts on h3 and h4.
+    """
+
+    def __init__(self, users, items, version, k, hidden, biases, dropout, scale, mean, rng):
+        self.register_buffer("a", items.dense)
+        self.register_buffer("c", users.onehot)
+        self.W_m, self.E_m = nn.Linear(items.dense.shape[1], k, rng=rng), nn.Embedding(len(items), k, rng=rng)
+        self.A_u = nn.EmbeddingBag(users.vocabulary, k, mode="sum", rng=rng)
+        self.E_u = nn.Embedding(len(users), k, rng=rng)
+        self.W_3, self.W_4 = nn.Linear(2 * k, hidden, rng=rng), nn.Linear(2 * k, hidden, rng=rng)
+        if version == 2:
+            self.W_7, self.w_8 = nn.Linear(hidden, hidden, rng=rng), nn.Linear(hidden, 1, rng=rng)
+        if biases:
+            self.b_u, self.b_i = nn.Embedding(len(users), 1, rng=rng), nn.Embedding(len(items), 1, rng=rng)
+            nn.init.zeros_(self.b_u.weight)
+            nn.init.zeros_(self.b_i.weight)
+        self.dropout = nn.Dropout(dropout, rng=rng)
+        self.version, self.biases, self.mean = version, biases, mean
+        for table in (self.E_m, self.E_u, self.A_u):
+            nn.init.normal_(table.weight, 0, scale, rng=rng)
+
+    def forward(self, user, item):
+        h_m, e_m = F.relu(self.W_m(self.a[item._data])), self.E_m(item)
+        h_u, e_u = self.A_u(self.c[user._data]), self.E_u(user)
+        h_3 = self.dropout(ops.concatenate([h_m, e_m], axis=1))
+        h_4 = self.dropout(ops.concatenate([h_u, e_u], axis=1))
+        h_5, h_6 = F.relu(self.W_3(h_3)), F.relu(self.W_4(h_4))
+        h_7 = h_5 * h_6
+        if self.version == 1:
+            y = h_7.sum(dim=1)
+        else:
+            h_8 = F.relu(self.W_7(h_7))
+            y = self.w_8(h_8).reshape(-1)
+        if self.biases:
+            y = self.mean + (self.b_u(user) + self.b_i(item)).reshape(-1) + y
+        return y
+
+    def user_tables(self):
+        return (self.E_u, self.b_u) if self.biases else (self.E_u,)
+
+    def item_tables(self):
+        return (self.E_m, self.b_i) if self.biases else (self.E_m,)
+
+
+class NeuralMF(NeuralRecommender):
+    """Neural MF V1 (version=1) or V2 (version=2), MSE. biases=False, dropout=0 is the slide's plain form."""
+
+    user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
+    item_fields = (MultiHot("genres"), Dense("year"))
+
+    def __init__(self, version=2, k=64, hidden=64, biases=False, dropout=0.0, scale=0.05, epochs=20, patience=3,
+                 batch_size=2048, lr=1e-3, weight_decay=0.0, seed=0, verbose=False):
+        self._keep(locals())
+
+    def _network(self, rng):
+        return NeuralMFNetwork(self.users_, self.items_, self.version, self.k, self.hidden, self.biases, self.dropout,
+                               self.scale, self.mean_, rng)

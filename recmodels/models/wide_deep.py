@@ -1,0 +1,92 @@
+"""Wide & Deep: a linear model on crossed features remembers, a deep network on embeddings generalises, trained as one."""
+
+import numpy as np
+
+from tinydl import nn, ops
+
+from ..features import Dense, MultiHot, OneHot
+from ..neural import NeuralRecommender
+
+
+class WideDeepNetwork(nn.Module):
+    """y = b + w'[x, phi(x)] + w_L'h_L;   h_0 = [a, e_1, e_2, ...],  h_{n+1} = ReLU(W_n h_n + b_n)
+
+    (Cheng et al. 2016, equation 3, without its sigmoid: ratings are numbers.)
+
+    Wide: x are the one-hot attributes of the user and the genres of the item, phi(x) all products user attribute x genre;
+    with IDs also user, item, user x genre and item x user attribute. One weight for each, summed by an embedding bag of
+    width 1; code 0 is "no such feature" and has no weight.
+    Deep: a are the item's dense features, e_f = E_f x_f the embeddings of the user's attributes, with IDs also of the
+    user and the item.
+
+    user, item (B,) -> y (B,)
+    """
+
+    def __init__(self, users, items, ids, k, k_attribute, hidden, dropout, scale, mean, rng):
+        self.ids, self.mean = ids, mean
+        self.register_buffer("c", users.onehot)                            # (U + 1, F) user attributes
+        self.register_buffer("g", items.bags)                              # (I + 1, L) genres, 0 = none
+        self.register_buffer("a", items.dense)                             # (I + 1, P)
+        attributes, genres = users.vocabulary, items.multihot.shape[1] + 1
+        sizes = [attributes, genres, attributes * genres]
+        if ids:
+            sizes += [len(users), len(items), len(users) * genres, len(items) * attributes]
+        self.starts = np.cumsum([1, *sizes]).tolist()                      # where each group of weights starts
+        self.attributes, self.genres = attributes, genres
+        self.wide = nn.EmbeddingBag(self.starts[-1], 1, mode="sum", padding_idx=0, rng=rng)
+        nn.init.zeros_(self.wide.weight)
+        self.E_c = nn.Embedding(attributes, k_attribute, rng=rng)
+        width = users.onehot.shape[1] * k_attribute + items.dense.shape[1]
+        if ids:
+            self.E_u, self.E_i = nn.Embedding(len(users), k, rng=rng), nn.Embedding(len(items), k, rng=rng)
+            width += 2 * k
+        for table in [self.E_c] + ([self.E_u, self.E_i] if ids else []):
+            nn.init.normal_(table.weight, 0, scale, rng=rng)
+        widths = [width, *hidden]
+        self.deep = nn.Sequential(*(layer for n, m in zip(widths, widths[1:], strict=False)
+                                    for layer in (nn.Linear(n, m, rng=rng), nn.ReLU(), nn.Dropout(dropout, rng=rng))))
+        self.w_L = nn.Linear(widths[-1], 1, rng=rng)
+        self.dropout = nn.Dropout(dropout, rng=rng)
+
+    def crosses(self, user, item):
+        """The codes (B, L') of the wide part's features that are 1, 0 where there is none."""
+        c, g = self.c[user], self.g[item]                                  # (B, F), (B, L)
+        start, B = self.starts, len(user)
+        genre = np.where(g > 0, start[1] + g, 0)
+        crossed = np.where(g[:, None, :] > 0, start[2] + c[:, :, None] * self.genres + g[:, None, :], 0)  # (B, F, L)
+        groups = [start[0] + c, genre, np.reshape(crossed, (B, -1))]
+        if self.ids:
+            groups += [start[3] + user[:, None], start[4] + item[:, None],
+                       np.where(g > 0, start[5] + user[:, None] * self.genres + g, 0),
+                       start[6] + item[:, None] * self.attributes + c]
+        return np.concatenate(groups, axis=1)
+
+    def forward(self, user, item):
+        u, i = user._data, item._data
+        wide = self.wide(self.crosses(u, i)).reshape(-1)
+        h_0 = [self.a[i], self.E_c(self.c[u]).reshape(len(u), -1)]
+        if self.ids:
+            h_0 += [self.E_u(user), self.E_i(item)]
+        h_L = self.deep(self.dropout(ops.concatenate(h_0, axis=1)))
+        return self.mean + wide + self.w_L(h_L).reshape(-1)
+
+    def user_tables(self):
+        return (self.E_u,) if self.ids else ()
+
+    def item_tables(self):
+        return (self.E_i,) if self.ids else ()
+
+
+class WideDeep(NeuralRecommender):
+    """Wide & Deep on ratings, MSE. ids=False sees attributes only, so that it can say something about a new user or film."""
+
+    user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
+    item_fields = (MultiHot("genres"), Dense("year"))
+
+    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.0, scale=0.05, epochs=20, patience=3,
+                 batch_size=2048, lr=1e-3, weight_decay=0.0, seed=0, verbose=False):
+        self._keep(locals())
+
+    def _network(self, rng):
+        return WideDeepNetwork(self.users_, self.items_, self.ids, self.k, self.k_attribute, self.hidden, self.dropout,
+                               self.scale, self.mean_, rng)

@@ -1,0 +1,115 @@
+"""NeuralRecommender: a network from features to a score, trained on batches of (user, item, rating) with Adam.
+
+Network, loss and fitting are three things: a model's file holds the network, which reads like the slide; this file
+holds what all of them share.
+"""
+
+import numpy as np
+
+from tinydl import Tensor, no_grad, optim
+from tinydl.data import DataLoader
+from tinydl.nn import functional as F
+from tinydl.training import EarlyStopping, ProgressBar, Schedule, Trainer
+
+from .recommender import Recommender
+
+
+class NeuralRecommender(Recommender):
+    """Base of the models with a network. A subclass builds it in `_network(rng)`; forward(user, item) -> (B,) outputs.
+
+    The parameters every such model has:
+        epochs          how many at most; the learning rate falls to 0 over them along a cosine
+        patience        stop after so many epochs without a better validation loss, and take the best (with `valid`)
+        batch_size, lr  of Adam
+        weight_decay    of the embeddings of users and items, decoupled (AdamW)
+        seed            of weights, dropout and the order of batches
+        verbose         a line an epoch
+
+    After fit: `network_`, `history_`, `best_epoch_` (what a refit on more data trains for).
+    """
+
+    def _keep(self, arguments):
+        """Store the constructor's arguments under their names."""
+        for name in self._names():
+            setattr(self, name, arguments[name])
+
+    def _network(self, rng):
+        raise NotImplementedError(f"{type(self).__name__} defines no _network")
+
+    def _loss(self, output, target):
+        return F.mse_loss(output, target)
+
+    def _target(self, ratings):
+        return ratings
+
+    def _predicted(self, output):
+        """What `predict` gives for the network's output."""
+        return output
+
+    # ---------------------------------------------------------------- fitting
+    def _fit(self, users, items, ratings, valid):
+        self._train(users, items, ratings, valid, self.epochs)
+
+    def refit(self, data, epochs=None):
+        """A new model, trained on all of `data` for the number of epochs that validation chose for this one."""
+        self._check_fitted()
+        again = self.clone()
+        again._stop_after = self.best_epoch_ if epochs is None else epochs
+        return again.fit(data)
+
+    _stop_after = None
+
+    def _train(self, users, items, ratings, valid, epochs):
+        rng = np.random.default_rng(self.seed)
+        self.network_ = self._network(rng)
+        optimizer = optim.AdamW(self._parameter_groups(), lr=self.lr)
+        loader = DataLoader((users, items, self._target(ratings)), self.batch_size, shuffle=True, rng=rng)
+        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, epochs))]
+        if valid is not None:
+            callbacks.append(EarlyStopping(patience=self.patience))
+            valid = DataLoader((*valid[:2], self._target(valid[2])), 16384)
+        if self.verbose:
+            callbacks.append(ProgressBar(type(self).__name__))
+        trainer = Trainer(self.network_, self._loss, optimizer, callbacks)
+        self.history_ = trainer.fit(loader, valid, epochs if self._stop_after is None else self._stop_after)
+        self.best_epoch_ = callbacks[1].best_epoch if valid is not None else trainer.epoch
+        self._settle_unseen(users, items)
+        self.network_.eval()
+
+    def _parameter_groups(self):
+        """Embeddings of users and items decay; layers do not: what they say is said by hundreds of thousands of ratings."""
+        tables = [t.weight for t in (*self.network_.user_tables(), *self.network_.item_tables()) if t.embedding_dim > 1]
+        others = [p for p in self.network_.parameters() if not any(p is t for t in tables)]
+        groups = [{"params": tables, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
+        return [group for group in groups if group["params"]]
+
+    def _settle_unseen(self, users, items):
+        """Rows of the ID tables that no training rating touched become the mean of those that were: the average user."""
+        for table, codes, size in (("user_tables", users, len(self.users_)), ("item_tables", items, len(self.items_))):
+            seen = np.bincount(codes, minlength=size) > 0
+            for embedding in getattr(self.network_, table)():
+                weight = embedding.weight._writable("settle_unseen")
+                weight[~seen] = weight[seen].mean(axis=0)
+
+    # ---------------------------------------------------------------- scoring
+    def _score(self, users, items, batch=16384):
+        scores = np.empty(len(users))
+        with no_grad():
+            for start in range(0, len(users), batch):
+                rows = slice(start, start + batch)
+                scores[rows] = self._predicted(self.network_(Tensor(users[rows]), Tensor(items[rows]))).numpy()
+        return scores
+
+    # ---------------------------------------------------------------- save, load
+    def _state(self):
+        return {"network": self.network_.state_dict(), "history": self.history_.reset_index().to_dict("list"),
+                "best_epoch": self.best_epoch_}
+
+    def _restore(self, state):
+        import pandas
+
+        self.network_ = self._network(np.random.default_rng(self.seed))
+        self.network_.load_state_dict(state["network"])
+        self.network_.eval()
+        self.history_ = pandas.DataFrame(state["history"]).set_index("epoch")
+        self.best_epoch_ = state["best_epoch"]
