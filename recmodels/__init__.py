@@ -1,0 +1,17 @@
+"""recmodels: recommenders to read, built on tinydl.
+
+    datasets/        Interactions (what every model is fitted to), MovieLens, a synthetic world with a known truth, downloads
+    splits.py        which ratings train, which choose, which test
+    metrics.py       how wrong predictions are
+    features.py      attributes of users and items as arrays
+    recommender.py   what every model offers: fit, predict, recommend, save, load
+    models/          the models, from means and biases on
+
+Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.
+"""
+
+from .datasets import Interactions, load_movielens
+from .metrics import auc, log_loss, mae, mse, rmse
+from .splits import Split, random_split
+
+__all__ = ["Interactions", "Split", "auc", "load_movielens", "log_loss", "mae", "mse", "random_split", "rmse"]
