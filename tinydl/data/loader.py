@@ -1,5 +1,6 @@
 """DataLoader: a dataset in batches, each cut out of the arrays at once, in an order that a generator draws."""
 
+import numbers
 
 from ..random import generator
 from ..tensor import Tensor
@@ -12,17 +13,18 @@ class DataLoader:
     dataset: a `Dataset`, or a tuple of arrays. shuffle: a new order each epoch, drawn from `rng` (a Generator or a seed;
     by default the library's generator). drop_last: leave out a last batch that is short.
 
+    >>> import numpy as np
     >>> loader = DataLoader((np.arange(5), np.arange(5) / 2), batch_size=2)
     >>> [x.tolist() for x, y in loader]
     [[0, 1], [2, 3], [4]]
     """
 
-    def __init__(self, dataset, batch_size=1, shuffle=False, drop_last=False, rng=None):
+    def __init__(self, dataset, batch_size=1, shuffle=False, *, drop_last=False, rng=None):
         if not isinstance(dataset, Dataset):
             dataset = TensorDataset(*(dataset if isinstance(dataset, (tuple, list)) else (dataset,)))
         if len(dataset) == 0:
             raise ValueError("DataLoader: the dataset is empty")
-        if batch_size < 1 or batch_size != int(batch_size):
+        if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise ValueError(f"DataLoader: got batch_size={batch_size}, want a whole number of at least 1")
         self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, int(batch_size), shuffle, drop_last
         self._rng = generator(rng) if rng is not None else None

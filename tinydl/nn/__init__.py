@@ -1,6 +1,7 @@
 """Layers by PyTorch's names: modules in this package, the same as functions in `nn.functional`, starts in `nn.init`.
 
-    module.py, container.py     Module, Parameter; Sequential, ModuleList, ModuleDict
+    module.py, parameter.py     Module, Parameter
+    container.py                Sequential, ModuleList, ModuleDict
     linear.py, activation.py    Linear, Bilinear, Identity, Flatten; the nonlinearities
     embedding.py                Embedding, EmbeddingBag
     dropout.py, normalization.py, residual.py, loss.py
@@ -13,6 +14,7 @@ from .dropout import Dropout
 from .embedding import Embedding, EmbeddingBag
 from .linear import Bilinear, Flatten, Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, BPRLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss
-from .module import Module, Parameter
+from .module import Module
 from .normalization import BatchNorm1d, LayerNorm
+from .parameter import Parameter
 from .residual import Residual

@@ -3,66 +3,89 @@
 from .module import Module
 
 
-class Sequential(Module):
-    """y = f_n(... f_2(f_1(x))): the lecture's network h_{n+1} = f_Wn(h_n), in its order."""
-
-    def __init__(self, *modules):
-        for position, module in enumerate(modules):
-            if not isinstance(module, Module):
-                raise TypeError(f"Sequential: got {type(module).__name__} at position {position}, want modules; for a "
-                                "function such as np.tanh use its layer (nn.Tanh())")
-            setattr(self, str(position), module)
-
-    def forward(self, x):
-        for module in self.children():
-            x = module(x)
-        return x
-
-    def __len__(self):
-        return len(self._table("_modules"))
-
-    def __iter__(self):
-        return self.children()
-
-    def __getitem__(self, index):
-        modules = list(self.children())
-        return type(self)(*modules[index]) if isinstance(index, slice) else modules[index]
-
-
-class ModuleList(Module):
-    """A list whose modules are found by `parameters()`; it has no forward."""
-
-    def __init__(self, modules=()):
-        for module in modules:
-            self.append(module)
+class _Row(Module):
+    """What Sequential and ModuleList share: modules in a row, found by their number or by a slice."""
 
     def append(self, module):
-        setattr(self, str(len(self)), module)
+        self.add_module(str(len(self)), module)
+        return self
+
+    def extend(self, modules):
+        for module in modules:
+            self.append(module)
         return self
 
     def __len__(self):
         return len(self._table("_modules"))
 
     def __iter__(self):
-        return self.children()
+        return iter(self._table("_modules").values())
 
     def __getitem__(self, index):
-        modules = list(self.children())
-        return ModuleList(modules[index]) if isinstance(index, slice) else modules[index]
+        return list(self)[index]
+
+    def __setitem__(self, index, module):
+        self.add_module(list(self._table("_modules"))[index], module)
+
+
+class Sequential(_Row):
+    """y = f_n(... f_2(f_1(x))): the lecture's network h_{n+1} = f_Wn(h_n), in its order.
+
+    Takes the modules, or one dictionary of them with the names that they shall have. A slice shares its modules with the
+    whole, and keeps their names.
+    """
+
+    def __init__(self, *modules):
+        if len(modules) == 1 and isinstance(modules[0], dict):
+            named = modules[0]
+        else:
+            named = {str(position): module for position, module in enumerate(modules)}
+        for name, module in named.items():
+            if not isinstance(module, Module):
+                raise TypeError(f"Sequential: got {type(module).__name__} at position {name}, want modules; for a function "
+                                "such as np.tanh use its layer (nn.Tanh())")
+            self.add_module(name, module)
+
+    def forward(self, x):
+        for module in self:
+            x = module(x)
+        return x
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return Sequential(dict(list(self.named_children())[index]))
+        return super().__getitem__(index)
+
+
+class ModuleList(_Row):
+    """A list whose modules are found by `parameters()`; it has no forward."""
+
+    def __init__(self, modules=()):
+        self.extend(modules)
+
+    def __getitem__(self, index):
+        found = super().__getitem__(index)
+        return ModuleList(found) if isinstance(index, slice) else found
 
 
 class ModuleDict(Module):
     """A dictionary whose modules are found by `parameters()`; it has no forward."""
 
     def __init__(self, modules=None):
-        for name, module in dict(modules or {}).items():
+        self.update(modules or {})
+
+    def update(self, modules):
+        for name, module in dict(modules).items():
             self[name] = module
 
     def __setitem__(self, name, module):
-        setattr(self, name, module)
+        self.add_module(name, module)
 
     def __getitem__(self, name):
         return self._table("_modules")[name]
+
+    def __delitem__(self, name):
+        delattr(self, name)
 
     def __contains__(self, name):
         return name in self._table("_modules")

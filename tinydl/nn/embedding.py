@@ -4,7 +4,8 @@ import numpy as np
 
 from .. import ops
 from . import init
-from .module import Module, empty
+from .module import Module
+from .parameter import Parameter, empty
 
 
 class Embedding(Module):
@@ -15,7 +16,7 @@ class Embedding(Module):
     sparse=False every optimizer acts exactly as on the dense gradient, sparse=True asks for lazy updates (SparseAdam).
     """
 
-    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, sparse=False, rng=None):
+    def __init__(self, num_embeddings, embedding_dim, padding_idx=None, *, sparse=False, rng=None):
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx, self.sparse = _row(padding_idx, num_embeddings), sparse
         self.weight = init.normal_(empty(num_embeddings, embedding_dim), rng=rng)
@@ -23,11 +24,12 @@ class Embedding(Module):
             self.weight._writable("Embedding")[self.padding_idx] = 0
 
     @classmethod
-    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None, sparse=False):
-        """An embedding with the given (V, D) table, frozen unless freeze=False."""
-        made = cls(*embeddings.shape, padding_idx=padding_idx, sparse=sparse)
-        made.weight.copy_(embeddings)
-        made.weight.requires_grad_(not freeze)
+    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None, *, sparse=False):
+        """An embedding with a copy of the given (V, D) table, frozen unless freeze=False. Its dtype stays."""
+        if embeddings.ndim != 2:
+            raise ValueError(f"Embedding.from_pretrained: got a table of shape {embeddings.shape}, want (V, D)")
+        made = cls(*embeddings.shape, padding_idx, sparse=sparse, rng=0)
+        made.weight = Parameter(embeddings, requires_grad=not freeze)
         return made
 
     def forward(self, index):
@@ -45,7 +47,7 @@ class EmbeddingBag(Module):
     nothing. Bags of different lengths are padded: PyTorch's second form, 1-d input with offsets, is not offered.
     """
 
-    def __init__(self, num_embeddings, embedding_dim, mode="mean", sparse=False, padding_idx=None, rng=None):
+    def __init__(self, num_embeddings, embedding_dim, *, mode="mean", sparse=False, padding_idx=None, rng=None):
         if mode not in ("sum", "mean"):
             raise ValueError(f"EmbeddingBag: got mode={mode!r}, want 'sum' or 'mean'")
         self.num_embeddings, self.embedding_dim, self.mode = num_embeddings, embedding_dim, mode
@@ -61,7 +63,8 @@ class EmbeddingBag(Module):
         return ops.embedding_bag(index, self.weight, self.mode, per_sample_weights, self.padding_idx, self.sparse)
 
     def extra_repr(self):
-        return f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}"
+        return (f"{self.num_embeddings}, {self.embedding_dim}, mode={self.mode!r}" + (", sparse=True" if self.sparse else "")
+                + (f", padding_idx={self.padding_idx}" if self.padding_idx is not None else ""))
 
 
 def _row(padding_idx, size):

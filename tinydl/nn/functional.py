@@ -13,8 +13,6 @@ from ..ops import (
     binary_cross_entropy_with_logits,
     bpr_loss,
     cross_entropy,
-    embedding,
-    embedding_bag,
     gelu,
     huber_loss,
     kl_div,
@@ -52,8 +50,24 @@ def log_softmax(x, dim):
     return ops.log_softmax(x, axis=dim)
 
 
-def dropout(x, p=0.5, training=True, rng=None):
+def embedding(index, weight, padding_idx=None, *, sparse=False):
+    """y = W[index]: rows of a table"""
+    return ops.embedding(index, weight, padding_idx, sparse)
+
+
+def embedding_bag(index, weight, *, mode="mean", sparse=False, per_sample_weights=None, padding_idx=None):
+    """y_b = sum or mean of s_bl W[index_bl] over l"""
+    return ops.embedding_bag(index, weight, mode, per_sample_weights, padding_idx, sparse)
+
+
+def check_probability(who, p):
+    if not 0 <= p <= 1:
+        raise ValueError(f"{who}: got p={p}, want a probability in [0, 1]")
+
+
+def dropout(x, p=0.5, training=True, *, rng=None):
     """y = x * m / (1 - p) with each m_i zero with probability p; y = x when not training. `rng` draws the mask's seed."""
+    check_probability("dropout", p)
     if not training or p == 0:
         return x
     mask = np.zeros(math.prod(x.shape), x.dtype)
@@ -75,28 +89,29 @@ def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     return y if bias is None else y + bias
 
 
-def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, eps=1e-5):
-    """(y, mean, var): y = (x - mean) / sqrt(var + eps) * weight + bias, per channel (axis 1).
+def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, per channel (axis 1)
 
-    mean and var (C,) are the batch's in training, the running ones otherwise; they come back as arrays, and whoever
-    keeps running averages (BatchNorm1d) updates them with these.
+    In training the mean and the (biased) variance are the batch's, and the running ones, arrays (C,) or None, move in
+    place: running = (1 - momentum) running + momentum batch, with the unbiased variance. Otherwise they are used.
     """
-    axes, lengths = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    if x.ndim < 2:
+        raise ValueError(f"batch_norm: got shape {x.shape}, want (B, C) or (B, C, ...)")
+    axes, lengths, n = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2), math.prod(x.shape) // max(x.shape[1], 1)
     if training:
-        if x.numel() // x.shape[1] < 2:
+        if n < 2:
             raise ValueError(f"batch_norm: got shape {x.shape} in training; the variance needs at least 2 values a channel "
                              "(drop the last short batch, or call .eval())")
         mean, var = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
-        stats = np.reshape(mean._data, -1), np.reshape(var._data, -1)
+        for running, batch, factor in ((running_mean, mean, 1.0), (running_var, var, n / (n - 1))):
+            if running is not None:
+                running += momentum * (np.reshape(batch._data, -1) * factor - running)
     else:
-        stats = running_mean, running_var
         mean, var = np.reshape(running_mean, lengths), np.reshape(running_var, lengths)
     y = (x - mean) / (var + eps) ** 0.5
     if weight is not None:
         y = y * ops.reshape(weight, shape=lengths)
-    if bias is not None:
-        y = y + ops.reshape(bias, shape=lengths)
-    return y, *stats
+    return y if bias is None else y + ops.reshape(bias, shape=lengths)
 
 
 __all__ = ["batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bpr_loss", "cross_entropy", "dropout",

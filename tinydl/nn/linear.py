@@ -4,7 +4,8 @@ import math
 
 from .. import ops
 from . import init
-from .module import Module, empty
+from .module import Module
+from .parameter import empty
 
 
 class Linear(Module):
@@ -14,7 +15,7 @@ class Linear(Module):
     U(-1/sqrt(in), 1/sqrt(in)), as PyTorch does.
     """
 
-    def __init__(self, in_features, out_features, bias=True, rng=None):
+    def __init__(self, in_features, out_features, bias=True, *, rng=None):
         self.in_features, self.out_features = in_features, out_features
         bound = 1 / math.sqrt(max(1, in_features))
         self.weight = init.uniform_(empty(out_features, in_features), -bound, bound, rng)
@@ -33,7 +34,7 @@ class Bilinear(Module):
     x1 (..., in1), x2 (..., in2) -> y (..., out); weight (out, in1, in2), bias (out,), from U(-1/sqrt(in1), 1/sqrt(in1)).
     """
 
-    def __init__(self, in1_features, in2_features, out_features, bias=True, rng=None):
+    def __init__(self, in1_features, in2_features, out_features, bias=True, *, rng=None):
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
         bound = 1 / math.sqrt(max(1, in1_features))
         self.weight = init.uniform_(empty(out_features, in1_features, in2_features), -bound, bound, rng)

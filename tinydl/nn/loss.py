@@ -5,7 +5,7 @@ from .module import Module
 
 
 class _Loss(Module):
-    def __init__(self, reduction="mean"):
+    def __init__(self, *, reduction="mean"):
         if reduction not in ("mean", "sum", "none"):
             raise ValueError(f"{type(self).__name__}: got reduction={reduction!r}, want 'mean', 'sum' or 'none'")
         self.reduction = reduction
@@ -29,7 +29,7 @@ class HuberLoss(_Loss):
     """L = d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2)"""
 
     def __init__(self, reduction="mean", delta=1.0):
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.delta = delta
 
     def forward(self, prediction, target):
@@ -46,8 +46,8 @@ class BCELoss(_Loss):
 class BCEWithLogitsLoss(_Loss):
     """BCELoss of sigmoid(x), without its rounding"""
 
-    def __init__(self, reduction="mean", pos_weight=None):
-        super().__init__(reduction)
+    def __init__(self, *, reduction="mean", pos_weight=None):
+        super().__init__(reduction=reduction)
         self.pos_weight = pos_weight
 
     def forward(self, logit, target):
@@ -57,8 +57,8 @@ class BCEWithLogitsLoss(_Loss):
 class CrossEntropyLoss(_Loss):
     """L = -log softmax(x)[t]"""
 
-    def __init__(self, reduction="mean", ignore_index=-100):
-        super().__init__(reduction)
+    def __init__(self, *, reduction="mean", ignore_index=-100):
+        super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
 
     def forward(self, logits, target):
@@ -68,8 +68,8 @@ class CrossEntropyLoss(_Loss):
 class NLLLoss(_Loss):
     """L = -log p[t], on log-probabilities"""
 
-    def __init__(self, reduction="mean", ignore_index=-100):
-        super().__init__(reduction)
+    def __init__(self, *, reduction="mean", ignore_index=-100):
+        super().__init__(reduction=reduction)
         self.ignore_index = ignore_index
 
     def forward(self, log_probability, target):
@@ -79,8 +79,8 @@ class NLLLoss(_Loss):
 class KLDivLoss(_Loss):
     """L = t (log t - log p); reduction="batchmean" divides by the batch, which is the mathematical KL divergence"""
 
-    def __init__(self, reduction="mean", log_target=False):
-        super().__init__("mean" if reduction == "batchmean" else reduction)
+    def __init__(self, *, reduction="mean", log_target=False):
+        super().__init__(reduction="mean" if reduction == "batchmean" else reduction)
         self.reduction, self.log_target = reduction, log_target
 
     def forward(self, log_probability, target):

@@ -4,18 +4,15 @@ A module finds its parameters, buffers and sub-modules by the attributes they ar
 in `state_dict` are the paths to them ("0.weight", "tower.bias"), as in PyTorch.
 """
 
+import collections
+
 import numpy as np
 
-from ..tensor import Tensor, get_default_dtype
+from ..tensor import Tensor
+from .parameter import Parameter
 
-
-class Parameter(Tensor):
-    """A tensor that a module owns and an optimizer changes. `requires_grad=False` freezes it."""
-
-    __slots__ = ()
-
-    def __init__(self, data, requires_grad=True, dtype=None):
-        super().__init__(data, requires_grad, dtype)
+LoadResult = collections.namedtuple("LoadResult", ["missing_keys", "unexpected_keys"])
+TABLES = ("_parameters", "_modules", "_buffers")
 
 
 class Module:
@@ -37,31 +34,50 @@ class Module:
         return self.__dict__.setdefault(name, {})
 
     def __setattr__(self, name, value):
-        table = ("_parameters" if isinstance(value, Parameter) else "_modules" if isinstance(value, Module) else None)
-        for other in ("_parameters", "_modules", "_buffers"):
-            if other != table and name in self._table(other):
-                if other == "_buffers" and isinstance(value, (np.ndarray, np.generic)):
-                    self._table(other)[name] = value = np.asarray(value)
-                elif value is None:
-                    self._table(other)[name] = None
-                elif table is None:
-                    raise TypeError(f"{type(self).__name__}.{name} is one of the module's {other[1:]}; got "
+        mine = "_parameters" if isinstance(value, Parameter) else "_modules" if isinstance(value, Module) else None
+        for table in TABLES:
+            if mine is None and name in self._table(table):
+                if table == "_buffers" and isinstance(value, np.generic):
+                    value = np.asarray(value)
+                if value is not None and not (table == "_buffers" and isinstance(value, np.ndarray)):
+                    raise TypeError(f"{type(self).__name__}.{name} is one of the module's {table[1:]}; got "
                                     f"{type(value).__name__}, want the same kind again or None")
-                else:
-                    del self._table(other)[name]
-        if table is not None:
-            self._table(table)[name] = value
+                self._table(table)[name] = value
+        object.__setattr__(self, name, value)
+        if mine is not None:
+            for table in TABLES:
+                if table != mine:
+                    self._table(table).pop(name, None)
+            self._table(mine)[name] = value
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        for table in TABLES:
+            self._table(table).pop(name, None)
+
+    def _register(self, table, name, value, kind):
+        """Put `value`, which may be None, into a table, under a name that is free or the table's own."""
+        who = f"{type(self).__name__}: cannot register {name!r}"
+        if not isinstance(name, str) or not name or "." in name:
+            raise KeyError(f"{who}; want a name without dots, since paths are joined with them")
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{who}: got {type(value).__name__}, want a {kind.__name__} or None")
+        if hasattr(self, name) and name not in self._table(table):
+            raise KeyError(f"{who}: the module has an attribute of this name already; choose another")
+        self._table(table)[name] = value
         object.__setattr__(self, name, value)
 
     def register_buffer(self, name, array):
         """Keep `array` with the module: saved in `state_dict`, not trained. Read it as `self.name`, a NumPy array."""
-        self._table("_buffers")[name] = array
-        object.__setattr__(self, name, array)
+        self._register("_buffers", name, array, np.ndarray)
 
     def register_parameter(self, name, parameter):
         """Like `self.name = parameter`; with None the name exists, without a parameter (as a layer's bias=False)."""
-        self._table("_parameters")[name] = parameter
-        object.__setattr__(self, name, parameter)
+        self._register("_parameters", name, parameter, Parameter)
+
+    def add_module(self, name, module):
+        """Like `self.name = module`, for a name that is computed."""
+        self._register("_modules", name, module, Module)
 
     # ---------------------------------------------------------------- the call
     def forward(self, *inputs):
@@ -71,8 +87,11 @@ class Module:
         return self.forward(*inputs, **options)
 
     # ---------------------------------------------------------------- what is inside
+    def named_children(self):
+        return ((name, module) for name, module in self._table("_modules").items() if module is not None)
+
     def children(self):
-        return iter([m for m in self._table("_modules").values() if m is not None])
+        return (module for _, module in self.named_children())
 
     def named_modules(self, prefix=""):
         """(path, module) of this module and all inside, each once, in definition order."""
@@ -83,9 +102,8 @@ class Module:
                 return
             seen[id(module)] = module
             yield path, module
-            for name, child in module._table("_modules").items():
-                if child is not None:
-                    yield from walk(f"{path}.{name}" if path else name, child)
+            for name, child in module.named_children():
+                yield from walk(f"{path}.{name}" if path else name, child)
 
         return walk(prefix, self)
 
@@ -136,8 +154,10 @@ class Module:
         return self
 
     def zero_grad(self, set_to_none=True):
+        """Forget the gradients; set_to_none=False turns those that there are into zeros."""
         for parameter in self.parameters():
-            parameter.grad = None if set_to_none else Tensor(np.zeros(parameter.shape, parameter.dtype))
+            if parameter.grad is not None:
+                parameter.grad = None if set_to_none else Tensor(np.zeros(parameter.shape, parameter.dtype))
 
     def apply(self, function):
         """Call function(module) on every module inside, then on this one. Returns self."""
@@ -147,12 +167,15 @@ class Module:
         return self
 
     def to(self, dtype):
-        """Turn all floating parameters and buffers into `dtype`, in place. Returns self."""
+        """Turn all floating parameters and buffers into `dtype`, in place, and forget the gradients. Returns self."""
+        dtype = np.dtype(dtype)
+        if dtype not in (np.float32, np.float64):
+            raise TypeError(f"{type(self).__name__}.to: got {dtype}, want float32 or float64")
+        for parameter in self.parameters():
+            if parameter.dtype.kind == "f" and parameter.dtype != dtype:
+                parameter._writable("Module.to")
+                parameter._data, parameter.grad = parameter._data.astype(dtype), None
         for module in self.modules():
-            for parameter in module._table("_parameters").values():
-                if parameter is not None and parameter.dtype != dtype:
-                    parameter._writable("Module.to")
-                    parameter._data, parameter.grad = parameter._data.astype(dtype), None
             for name, buffer in module._table("_buffers").items():
                 if buffer is not None and buffer.dtype.kind == "f":
                     setattr(module, name, buffer.astype(dtype))
@@ -165,39 +188,37 @@ class Module:
         return self.to(np.float32)
 
     # ---------------------------------------------------------------- saving
+    def _places(self, path=""):
+        """(path, module, attribute, parameter or buffer): what is saved; what is shared, under each of its names."""
+        for table in ("_parameters", "_buffers"):
+            for name, value in self._table(table).items():
+                if value is not None:
+                    yield path + name, self, name, value
+        for name, child in self.named_children():
+            yield from child._places(f"{path}{name}.")
+
     def state_dict(self):
         """{path: array} of parameters and buffers, copied: later training does not change what was saved."""
-        state = {}
-        for path, module in self.named_modules():
-            for table in ("_parameters", "_buffers"):
-                for name, value in module._table(table).items():
-                    if value is not None:
-                        array = value._data if isinstance(value, Tensor) else value
-                        state[f"{path}.{name}" if path else name] = array.copy()
-        return state
+        return {path: (value._data if isinstance(value, Tensor) else value).copy() for path, _, _, value in self._places()}
 
     def load_state_dict(self, state_dict, strict=True):
         """Copy the values of {path: array or tensor} in. Nothing changes unless all names and shapes fit.
 
         With strict=False, names that are missing or unexpected are left alone; they are returned either way.
         """
-        places = {}
-        for path, module in self.named_modules():
-            for table in ("_parameters", "_buffers"):
-                for name, value in module._table(table).items():
-                    if value is not None:
-                        places[f"{path}.{name}" if path else name] = (module, name, value)
+        places = {path: place for path, *place in self._places()}
         missing = [name for name in places if name not in state_dict]
         unexpected = [name for name in state_dict if name not in places]
         problems = [f"missing: {', '.join(missing)}"] * bool(missing and strict)
-        problems += [f"unexpected: {', '.join(unexpected)}"] * bool(unexpected and strict)
+        problems += [f"unexpected: {', '.join(map(str, unexpected))}"] * bool(unexpected and strict)
         arrays = {}
-        for name, (_, _, value) in places.items():
-            if name in state_dict:
-                given = state_dict[name]
+        for name, given in state_dict.items():
+            if name in places:
                 arrays[name] = given._data if isinstance(given, Tensor) else np.asarray(given)
-                if arrays[name].shape != value.shape:
-                    problems.append(f"{name} has shape {arrays[name].shape}, want {value.shape}")
+                if arrays[name].shape != places[name][-1].shape:
+                    problems.append(f"{name} has shape {arrays[name].shape}, want {places[name][-1].shape}")
+                elif arrays[name].dtype.kind not in "fiub":
+                    problems.append(f"{name} has dtype {arrays[name].dtype}, want numbers")
         if problems:
             raise ValueError(f"load_state_dict of {type(self).__name__}: " + "; ".join(problems))
         for name, array in arrays.items():
@@ -206,7 +227,7 @@ class Module:
                 value._writable("load_state_dict")[...] = array
             else:
                 setattr(module, attribute, array.astype(value.dtype))
-        return missing, unexpected
+        return LoadResult(missing, unexpected)
 
     # ---------------------------------------------------------------- showing itself
     def extra_repr(self):
@@ -220,11 +241,6 @@ class Module:
         head = f"{type(self).__name__}({self.extra_repr()})"
         note = (f"  # {', '.join(shapes)}" if shapes else "  #" if count else "") + (f" = {count:,}" if count else "")
         lines = [head + note.replace("# =", "# total")]
-        for name, child in self._table("_modules").items():
+        for name, child in self.named_children():
             lines += [f"  ({name}): " + repr(child).replace("\n", "\n  ")]
         return "\n".join(lines)
-
-
-def empty(*shape):
-    """An unfilled parameter of the default dtype, for `init` to fill."""
-    return Parameter(np.empty(shape, get_default_dtype()))

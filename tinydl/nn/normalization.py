@@ -1,10 +1,13 @@
 """Normalization: bring activations to mean 0 and variance 1, then let the layer choose its own scale and shift."""
 
+import numbers
+
 import numpy as np
 
 from . import functional as F
 from . import init
-from .module import Module, empty
+from .module import Module
+from .parameter import empty
 
 
 class LayerNorm(Module):
@@ -13,11 +16,13 @@ class LayerNorm(Module):
     normalized_shape: the lengths of those axes. weight and bias have that shape.
     """
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True):
-        shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True):
+        shape = (normalized_shape,) if isinstance(normalized_shape, numbers.Integral) else tuple(normalized_shape)
+        if not shape:
+            raise ValueError("LayerNorm: got no axes in normalized_shape, want the lengths of one or more")
         self.normalized_shape, self.eps = shape, eps
         self.register_parameter("weight", init.ones_(empty(*shape)) if elementwise_affine else None)
-        self.register_parameter("bias", init.zeros_(empty(*shape)) if elementwise_affine else None)
+        self.register_parameter("bias", init.zeros_(empty(*shape)) if elementwise_affine and bias else None)
 
     def forward(self, x):
         return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
@@ -47,15 +52,11 @@ class BatchNorm1d(Module):
         if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
             raise ValueError(f"BatchNorm1d: got shape {x.shape}, want (B, {self.num_features}) or "
                              f"(B, {self.num_features}, T)")
-        y, mean, var = F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                                    self.training or self.running_mean is None, self.eps)
-        if self.training and self.running_mean is not None:
-            self.num_batches_tracked = self.num_batches_tracked + 1
-            keep = 1 - (self.momentum if self.momentum is not None else 1 / int(self.num_batches_tracked))
-            n = x.numel() // self.num_features
-            self.running_mean = (keep * self.running_mean + (1 - keep) * mean).astype(mean.dtype)
-            self.running_var = (keep * self.running_var + (1 - keep) * var * (n / (n - 1))).astype(var.dtype)
-        return y
+        use_batch = self.training or self.running_mean is None
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+        momentum = 1 / max(1, int(self.num_batches_tracked or 0)) if self.momentum is None else self.momentum
+        return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum, self.eps)
 
     def extra_repr(self):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
