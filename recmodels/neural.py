@@ -57,6 +57,10 @@ class NeuralRecommender(Recommender):
         again._stop_after = self.best_epoch_ if epochs is None else epochs
         return again.fit(data)
 
+    def num_parameters(self):
+        self._check_fitted()
+        return self.network_.num_parameters()
+
     _stop_after = None
 
     def _train(self, users, items, ratings, valid, epochs):

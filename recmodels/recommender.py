@@ -79,6 +79,15 @@ class Recommender:
         self._fit(users, items, ratings, None if valid is None else self._encode(valid))
         return self
 
+    def refit(self, data):
+        """A new model with the same parameters, fitted to all of `data`: training and validation ratings together."""
+        return self.clone().fit(data)
+
+    def num_parameters(self):
+        """How many numbers were learned, beside the mean."""
+        self._check_fitted()
+        return sum(np.size(value) for value in self._state().values())
+
     def _encode(self, data):
         frame = data.frame
         return (self.users_.codes(frame["user"].to_numpy()), self.items_.codes(frame["item"].to_numpy()),

@@ -1,0 +1,29 @@
+"""The rating models by name, from baselines to the lecture's networks: `MODELS[name](**parameters)` makes one.
+
+    baselines.py              global-mean, biases; on attributes ridge, and logistic for "does the user like it?"
+    matrix_factorization.py   biased-mf
+    neural_mf.py              neural-mf-1, neural-mf-2: the slides Neural MF V1 and V2
+    wide_deep.py              wide-deep, and wide-deep-attributes, which sees no ids
+    deep_regression.py        deep-regression, for "does the user like it?"
+"""
+
+from functools import partial
+
+from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
+from .deep_regression import DeepRegression
+from .matrix_factorization import BiasedMF
+from .neural_mf import NeuralMF
+from .wide_deep import WideDeep
+
+MODELS = {
+    "global-mean": GlobalMean,
+    "biases": Biases,
+    "ridge": RidgeRegression,
+    "biased-mf": BiasedMF,
+    "neural-mf-1": partial(NeuralMF, version=1),
+    "neural-mf-2": partial(NeuralMF, version=2),
+    "wide-deep": partial(WideDeep, ids=True),
+    "wide-deep-attributes": partial(WideDeep, ids=False),
+    "deep-regression": DeepRegression,
+    "logistic": LogisticRegression,
+}
