@@ -32,12 +32,13 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
                            "clip them to; error_if_nonfinite=False goes on all the same")
     factor = max_norm / (total + 1e-6)
     if not factor >= 1:
-        for p in parameters:
-            if isinstance(p.grad, RowGradient):
-                p.grad = p.grad * factor
-            else:
-                array = p.grad._writable("clip_grad_norm_")
-                array *= array.dtype.type(factor)
+        with np.errstate(invalid="ignore"):  # inf * 0
+            for p in parameters:
+                if isinstance(p.grad, RowGradient):
+                    p.grad = p.grad * factor
+                else:
+                    array = p.grad._writable("clip_grad_norm_")
+                    array *= array.dtype.type(factor)
     return total
 
 

@@ -124,25 +124,28 @@ class Optimizer:
         return loss
 
     def _check_gradient(self, p, group):
-        g, who = p.grad, f"{self._name}.step: a parameter of shape {p.shape}, {p.dtype}"
+        g = p.grad
         if not isinstance(g, (Tensor, RowGradient)):
-            raise TypeError(f"{who}, has a .grad of type {type(g).__name__}, want a Tensor")
+            self._refuse(p, f"has a .grad of type {type(g).__name__}, want a Tensor", TypeError)
         if g.shape != p.shape or g.dtype != p.dtype:
-            raise ValueError(f"{who}, has a gradient of shape {g.shape}, {g.dtype}; want the same of both")
+            self._refuse(p, f"has a gradient of shape {g.shape}, {g.dtype}; want the same of both")
         if not p._data.flags.writeable:
-            raise ValueError(f"{who}, stands in read-only memory; make it of a copy")
+            self._refuse(p, "stands in read-only memory; make it of a copy")
         for name, value in self.state.get(p, {}).items():
             if isinstance(value, np.ndarray) and (value.shape != p.shape or value.dtype != p.dtype):
-                raise ValueError(f"{who}, was of shape {value.shape}, {value.dtype} at its first step ({name}); "
-                                 "make a new optimizer after changing a model's dtype")
+                self._refuse(p, f"was of shape {value.shape}, {value.dtype} at its first step ({name}); make a new "
+                                "optimizer after changing a model's dtype")
         if isinstance(g, RowGradient):
-            kernels.check_ids(g.rows, p.shape[0], f"{who}, gradient rows")
+            kernels.check_ids(g.rows, p.shape[0], f"{self._name}.step: the gradient's rows")
             if g.sparse and not self.takes_sparse:
-                raise RuntimeError(f"{who}, has a sparse gradient, and {self._name} has no lazy updates; use SparseAdam, or "
-                                   f"Embedding(sparse=False), with which {self._name} acts as on the dense gradient")
+                self._refuse(p, f"has a sparse gradient, and {self._name} has no lazy updates; use SparseAdam, or "
+                                f"Embedding(sparse=False), for which {self._name} acts as on a dense gradient", RuntimeError)
             if g.sparse and group.get("weight_decay"):
-                raise RuntimeError(f"{who}, has a sparse gradient, and weight_decay={group['weight_decay']} moves all rows; "
-                                   "use weight_decay=0 for its group, or Embedding(sparse=False)")
+                self._refuse(p, f"has a sparse gradient, and weight_decay={group['weight_decay']} moves all rows; use "
+                                "weight_decay=0 for its group, or Embedding(sparse=False)", RuntimeError)
+
+    def _refuse(self, p, problem, error=ValueError):
+        raise error(f"{self._name}.step: a parameter of shape {p.shape}, {p.dtype}, {problem}")
 
     def _new_state(self, p, group):
         """What is remembered of a parameter before its first step; None for what may never be needed."""

@@ -29,8 +29,8 @@ class SparseAdam(Optimizer):
 
     def _check_gradient(self, p, group):
         if not (isinstance(p.grad, RowGradient) and p.grad.sparse):
-            raise RuntimeError(f"SparseAdam.step: a parameter of shape {p.shape} has a dense gradient, want one of "
-                               "Embedding(sparse=True); give dense parameters to an Adam of their own")
+            self._refuse(p, "has a dense gradient, want one of Embedding(sparse=True); give dense parameters to an Adam of "
+                            "their own", RuntimeError)
         super()._check_gradient(p, group)
 
     def _new_state(self, p, group):
