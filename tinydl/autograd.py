@@ -141,8 +141,8 @@ def _leave(tensor, gradient, before):
 def _own(gradient):
     """A gradient as `.grad` holds it, in memory of its own: many are views of the gradient they were made from."""
     if isinstance(gradient, RowGradient):
-        values = gradient.values if gradient.values.base is None else gradient.values.copy()
-        return RowGradient(gradient.rows, values, gradient.shape, gradient.sparse)
+        g = gradient
+        return g if g.values.base is None else RowGradient(g.rows, g.values.copy(), g.shape, g.sparse, g.unique)
     if isinstance(gradient, Tensor):
         with recording(True):
             return gradient.clone()

@@ -112,9 +112,7 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
         recorded = parents and _mode.recording
         if recorded and len(parents) < len(arrays):
             # An array that the graph holds but the user owns would change behind its back: keep a copy of it.
-            # (A read-only view is no exception: its owner may write. Only an array that owns its memory can be final.)
-            inputs = [x.copy() if type(x) is np.ndarray and (x.flags.writeable or not x.flags.owndata) else x
-                      for x in inputs]
+            inputs = [x.copy() if type(x) is np.ndarray and not _is_final(x) else x for x in inputs]
             arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
         value, *pullbacks = rule(*arrays, **options)
         if type(value) is not np.ndarray:
@@ -145,6 +143,12 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
 
     apply.rule = rule
     return apply
+
+
+def _is_final(array):
+    """Whether nobody can write to this memory: neither through the array nor, where it is a view, through its owner."""
+    owner = array if array.base is None else array.base
+    return not array.flags.writeable and isinstance(owner, np.ndarray) and not owner.flags.writeable
 
 
 def _is_input(x):

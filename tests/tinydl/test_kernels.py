@@ -1,0 +1,349 @@
+"""Each kernel's three forms agree: the NumPy reference, the loops run as plain Python, the loops compiled.
+
+CASES maps a kernel's name to a function (rng, dtype, n) -> arguments, for a size n from nothing to some dozens. A new
+kernel of tinydl or recmodels needs one entry here; a test says so when it is missing.
+"""
+
+import importlib
+import importlib.util
+import os
+import pkgutil
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from tinydl import kernels
+from tinydl.kernels.registry import Kernel, cache_folder, numba_enabled, registry, use_numba
+
+machinery = sys.modules["tinydl.kernels.registry"]  # the package offers its dict under the module's name
+
+for _package in ("tinydl.kernels", "recmodels.kernels"):  # every file of them, so that every kernel is in the registry
+    if importlib.util.find_spec(_package.split(".")[0]) and importlib.util.find_spec(_package):
+        for _module in pkgutil.iter_modules(importlib.import_module(_package).__path__):
+            importlib.import_module(f"{_package}.{_module.name}")
+
+SIZES = [0, 1, 7, 33]
+V, D, L = 11, 3, 4  # rows of a table, numbers a row, ids a bag
+
+
+def normal(rng, dtype, *shape):
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def positive(rng, dtype, *shape):
+    return rng.random(shape).astype(dtype)
+
+
+def repeated(rng, *shape):
+    return rng.integers(0, V, shape)
+
+
+def rows_once(rng, n):
+    return rng.permutation(V)[:n]
+
+
+def vectors(count, state, scalars):
+    """`count` vectors, then vectors of non-negative state, then scalars: the arguments of a dense update."""
+    return lambda rng, dtype, n: (*(normal(rng, dtype, n) for _ in range(count)),
+                                  *(positive(rng, dtype, n) for _ in range(state)), *scalars)
+
+
+def tables(signed, state, scalars):
+    """The same for a table of which n rows, each once, have a gradient."""
+    def make(rng, dtype, n):
+        rows = rows_once(rng, n)
+        return (normal(rng, dtype, V, D), rows, normal(rng, dtype, len(rows), D),
+                *(normal(rng, dtype, V, D) for _ in range(signed)),
+                *(positive(rng, dtype, V, D) for _ in range(state)), *scalars)
+    return make
+
+
+def bags(*parts):
+    """(B, L) ids and what belongs to them, named by their shapes."""
+    make = {"table": lambda rng, dtype, n: normal(rng, dtype, V, D), "index": lambda rng, dtype, n: repeated(rng, n, L),
+            "weights": lambda rng, dtype, n: normal(rng, dtype, n, L) * (rng.random((n, L)) < 0.8).astype(dtype),
+            "dy": lambda rng, dtype, n: normal(rng, dtype, n, D)}
+    return lambda rng, dtype, n: tuple(make[part](rng, dtype, n) if part in make else part for part in parts)
+
+
+ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
+CASES = {
+    "first_outside": lambda rng, dtype, n: (repeated(rng, n), V - n % 2),
+    "gather": lambda rng, dtype, n: (normal(rng, dtype, V, D), repeated(rng, n)),
+    "scatter_add": lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),
+    "coalesce": lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),
+    "embedding_bag": bags("table", "index", "weights"),
+    "embedding_bag_weight_gradient": bags("table", "index", "dy"),
+    "embedding_bag_gradient": [bags("index", "weights", "dy", V, -1), bags("index", "weights", "dy", V, 4)],
+    "relu_gradient": vectors(2, 0, ()),
+    "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
+    "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
+            vectors(3, 0, (0.1, 0.9, 1.0, True, 0.01))],
+    "sgd_rows": tables(0, 0, (0.1,)),
+    "adagrad": vectors(2, 1, (0.1, 1e-8, 0.01)),
+    "adagrad_rows": tables(0, 1, (0.1, 1e-8)),
+    "rmsprop": [vectors(2, 2, (0.01, 0.9, 1e-8, momentum, 0.01)) for momentum in (0.0, 0.9)],
+    "adam": vectors(3, 1, (*ADAM, 0.01, 0.99)),
+    "adam_table": tables(1, 1, (*ADAM, 0.01, 0.99)),
+    "adam_rows": tables(1, 1, ADAM),
+}
+ALL = [pytest.param(name, make, id=f"{name}-{k}") for name, makes in CASES.items()
+       for k, make in enumerate(makes if isinstance(makes, list) else [makes])]
+
+
+def own(args):
+    return [x.copy() if isinstance(x, np.ndarray) else x for x in args]
+
+
+def outcome(run, args):
+    """What a form of a kernel gives: its results, then its array arguments, which it may have changed."""
+    args = own(args)
+    results = run(*args)
+    results = results if isinstance(results, tuple) else (results,)
+    return [x for x in (*results, *args) if x is not None]
+
+
+def assert_same(one, other, dtype, exactly=False):
+    tolerance = 0 if exactly else 3e-6 if dtype == np.float32 else 1e-13
+    assert len(one) == len(other)
+    for x, y in zip(one, other, strict=True):
+        assert np.shape(x) == np.shape(y)
+        assert not isinstance(x, np.ndarray) or x.dtype == y.dtype
+        np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance)
+
+
+def test_every_kernel_has_a_case():
+    assert set(registry) == set(CASES), "give CASES an entry for each registered kernel, and none else"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name, make", ALL)
+def test_reference_plain_loops_and_compiled_loops_agree(name, make, dtype):
+    for n in SIZES:
+        args = make(np.random.default_rng(n), dtype, n)
+        reference = outcome(registry[name].reference, args)
+        assert_same(outcome(registry[name].loops, args), reference, dtype)
+        if numba_enabled():
+            assert_same(outcome(registry[name].compiled, args), reference, dtype)
+
+
+@pytest.mark.skipif(not numba_enabled(), reason="TINYDL_NUMBA=0: nothing runs compiled")
+@pytest.mark.parametrize("name", [name for name in registry if registry[name].parallel])
+def test_a_parallel_kernel_gives_the_same_bits_with_one_and_two_threads(name, monkeypatch):
+    import numba
+    if numba.config.NUMBA_NUM_THREADS < 2:
+        pytest.skip("one core")
+    # The loops share the cores on large inputs only: these are.
+    monkeypatch.setitem(globals(), "V", 3001)
+    monkeypatch.setitem(globals(), "D", 64)
+    before = numba.get_num_threads()
+    try:
+        for k, (_, make) in enumerate(p.values for p in ALL if p.values[0] == name):
+            args = make(np.random.default_rng(k), np.float32, 2500 if name in ("adam_rows", "adam_table") else 200_003)
+            assert all(x.size > kernels.updates.FEW for x in args[:3] if x.ndim == args[0].ndim)
+            with_threads = []
+            for threads in (1, 2):
+                numba.set_num_threads(threads)
+                with_threads.append(outcome(registry[name].compiled, args))
+            assert_same(*with_threads, np.float32, exactly=True)
+            assert_same(with_threads[0], outcome(registry[name].reference, args), np.float32)
+    finally:
+        numba.set_num_threads(before)
+
+
+# ------------------------------------------------------------------------------------------------ definitions
+def each_way(run):
+    """What run() gives on the references and, where kernels are compiled, compiled."""
+    with use_numba(False):
+        results = [run()]
+    return [*results, run()]
+
+
+def test_gather_and_scatter_add_are_their_definitions(rng):
+    table, rows = normal(rng, np.float64, V, D), np.array([3, 0, 3, 10])
+    values = normal(rng, np.float64, 4, D)
+    for read in each_way(lambda: kernels.gather(table, rows)):
+        assert all(read[n, d] == table[rows[n], d] for n in range(4) for d in range(D))
+    for made in each_way(lambda: kernels.scatter_add(rows, values, V)):
+        for v in range(V):
+            np.testing.assert_allclose(made[v], sum((values[n] for n in range(4) if rows[n] == v), np.zeros(D)), rtol=1e-15)
+
+
+def test_gather_reads_tables_that_are_not_contiguous(rng):
+    wide = normal(rng, np.float64, V, 2 * D)
+    for read in each_way(lambda: kernels.gather(wide[:, ::2], np.array([2, 2]))):
+        np.testing.assert_array_equal(read, wide[[2, 2], ::2])
+
+
+def test_coalesce_keeps_the_order_of_first_appearance_and_adds_repeats():
+    values = np.array([[1.0], [2.0], [4.0], [8.0], [16.0]])
+    for rows, sums in each_way(lambda: kernels.coalesce(np.array([7, 2, 7, 0, 2]), values, 9)):
+        assert rows.tolist() == [7, 2, 0]
+        assert sums.tolist() == [[5.0], [18.0], [8.0]]
+
+
+def test_a_bag_is_the_weighted_sum_of_its_rows(rng):
+    table, index, weights = normal(rng, np.float64, V, D), np.array([[1, 1], [0, 5]]), np.array([[0.5, 2.0], [0.0, -1.0]])
+    dy = normal(rng, np.float64, 2, D)
+    for y in each_way(lambda: kernels.embedding_bag(table, index, weights)):
+        np.testing.assert_allclose(y, [2.5 * table[1], -table[5]], rtol=1e-14)
+    for ds in each_way(lambda: kernels.embedding_bag_weight_gradient(table, index, dy)):
+        np.testing.assert_allclose(ds, [[table[1] @ dy[0]] * 2, [table[0] @ dy[1], table[5] @ dy[1]]], rtol=1e-13)
+    for rows, sums in each_way(lambda: kernels.embedding_bag_gradient(index, weights, dy, V, 0)):
+        assert rows.tolist() == [1, 5]
+        np.testing.assert_allclose(sums, [2.5 * dy[0], -dy[1]], rtol=1e-14)
+
+
+@pytest.mark.parametrize("rows, n", [([0, 3, 1], -1), ([0, 4, 9], 1), ([0, 1, -1], 2), ([], -1)])
+def test_the_first_id_out_of_range_is_named(rows, n):
+    rows = np.array(rows, np.int64)
+    assert each_way(lambda: kernels.first_outside(rows, 4)) == [n, n]
+    if n >= 0:
+        with pytest.raises(IndexError, match=rf"^films: id {rows[n]} at position {n} is out of range, want 0 <= id < 4"):
+            kernels.check_ids(rows, 4, "films")
+    else:
+        kernels.check_ids(rows, 4, "films")
+
+
+def test_a_dropout_mask_has_the_right_share_of_zeros_and_keeps_the_mean():
+    for p in (0.1, 0.5, 0.8):
+        mask, other = np.empty(100_000), np.empty(100_000)
+        kernels.dropout_mask(mask, p, 7)
+        kernels.dropout_mask(other, p, 8)
+        assert set(mask) == {0.0, 1 / (1 - p)}
+        sigma = (p * (1 - p) / mask.size) ** 0.5
+        assert abs(np.mean(mask == 0) - p) < 4 * sigma
+        both = np.mean((mask == 0) & (other == 0))  # seeds are independent, and so are neighbours
+        assert abs(both - p * p) < 4 * sigma
+        assert abs(np.mean((mask[1:] == 0) & (mask[:-1] == 0)) - p * p) < 4 * sigma
+
+
+# ------------------------------------------------------------------------------------------------ the registry
+def told_apart():
+    """A kernel whose forms can be told apart: the reference says 1, the loops 2."""
+    def saying(x):
+        return 2
+    return Kernel(saying, lambda x: 1)
+
+
+def test_use_numba_chooses_the_form_and_puts_it_back_after_an_exception():
+    before, k = numba_enabled(), told_apart()
+    k._compiled = k.loops
+    with use_numba(True):
+        assert k(1.0) == 2
+        with pytest.raises(KeyError), use_numba(False):
+            assert k(1.0) == 1
+            raise KeyError
+        assert k(1.0) == 2
+    assert numba_enabled() == before
+
+
+def test_use_numba_concerns_its_own_thread_only():
+    seen = []
+    with use_numba(not numba_enabled()):
+        thread = threading.Thread(target=lambda: seen.append(numba_enabled()))
+        thread.start()
+        thread.join()
+        assert seen == [not numba_enabled()]
+
+
+def test_arguments_that_are_no_plain_arrays_get_the_reference():
+    import tinydl
+    k = told_apart()
+    k._compiled = k.loops
+    with use_numba(True):
+        assert k(np.ones(2)) == k(np.float32(1)) == k(True) == k(None) == 2
+        assert k(tinydl.ones(2)) == k([1.0]) == k(np.ma.ones(2)) == 1
+
+
+def test_a_broken_numba_is_a_warning_and_the_reference(monkeypatch):
+    k = told_apart()
+    monkeypatch.setitem(machinery._state, "enabled", True)
+    monkeypatch.setitem(sys.modules, "numba", None)  # importing it fails
+    with pytest.warns(UserWarning, match="numba cannot be imported .* kernels run on NumPy"):
+        assert k(1.0) == 1
+    assert not machinery._state["enabled"]
+
+
+def test_the_cache_folder_changes_with_every_kernel_source(tmp_path, monkeypatch):
+    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "kernels" / "one.py"
+    source.parent.mkdir()
+    source.write_text("a = 1")
+    first = cache_folder(source)
+    assert first.is_dir() and first.is_relative_to(tmp_path / "cache")
+    (source.parent / "two.py").write_text("b = 1")
+    machinery._fingerprint.cache_clear()
+    assert cache_folder(source) != first
+    assert machinery._fingerprint(source.parent) in cache_folder(source).name
+
+
+def test_without_a_writable_place_there_is_no_cache_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("TINYDL_CACHE", str(tmp_path / "file"))
+    assert cache_folder(kernels.rows.__file__) is None
+
+
+PROGRAM = """
+import sys, numpy as np, tinydl
+heavy = {"numba", "pandas", "scipy", "matplotlib"} & set(sys.modules)
+assert not heavy, heavy
+print(tinydl.kernels.first_outside(np.array([0, 5]), 3), "numba" in sys.modules)
+"""
+
+
+def program(**environment):
+    run = subprocess.run([sys.executable, "-W", "error", "-c", PROGRAM], capture_output=True, text=True,
+                         env={**os.environ, **environment})
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip(), run.stderr
+
+
+def test_importing_tinydl_costs_numpy_only_and_numba_can_be_switched_off():
+    assert program(TINYDL_NUMBA="0") == ("1 False", "")
+
+
+@pytest.mark.skipif(not numba_enabled(), reason="TINYDL_NUMBA=0: nothing is compiled")
+def test_the_first_compilation_is_announced_and_the_second_run_reads_it_from_the_cache(tmp_path):
+    said, announced = program(TINYDL_NUMBA="1", TINYDL_CACHE=str(tmp_path))
+    assert said == "1 True" and announced.startswith("tinydl: compiling its kernels") and announced.count("\n") == 1
+    compiled = sorted(tmp_path.rglob("*.nb[ic]"))
+    assert compiled
+    assert program(TINYDL_NUMBA="1", TINYDL_CACHE=str(tmp_path)) == ("1 True", "")
+    assert sorted(tmp_path.rglob("*.nb[ic]")) == compiled
+
+
+@pytest.mark.skipif(not numba_enabled(), reason="TINYDL_NUMBA=0: nothing is compiled")
+def test_without_a_writable_cache_kernels_compile_all_the_same(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    said, announced = program(TINYDL_NUMBA="1", TINYDL_CACHE=str(tmp_path / "file"))
+    assert said == "1 True" and announced.startswith("tinydl: compiling")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_several_threads_may_call_the_same_kernels():
+    """numba's simplest threading layer ends the process when it is entered twice: parallel kernels take turns."""
+    rng = np.random.default_rng(0)
+    args = [(normal(rng, np.float32, 200_000), normal(rng, np.float32, 200_000), normal(rng, np.float32, 200_000),
+             positive(rng, np.float32, 200_000), *ADAM, 0.0, 1.0) for _ in range(4)]
+    wanted = [outcome(kernels.adam, one) for one in args]
+    results = [[] for _ in args]
+
+    def work(k):
+        for _ in range(5):
+            results[k].append(outcome(kernels.adam, args[k]))
+            results[k].append(outcome(kernels.gather, (args[k][0].reshape(-1, 4), np.arange(5))))
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k, found in enumerate(results):
+        assert len(found) == 10
+        for one in found[::2]:
+            assert_same(one, wanted[k], np.float32, exactly=True)
+        assert_same(found[1][:1], [args[k][0].reshape(-1, 4)[:5]], np.float32, exactly=True)
