@@ -2,6 +2,7 @@
 
     interactions.py   ratings beside the attributes of users and items
     movielens.py      MovieLens 1M and 100K
+    download.py       where data lies, and how it gets there
 """
 
 from .interactions import Interactions

@@ -117,8 +117,8 @@ def _side_table(table, ids, what):
 
         return pandas.DataFrame(index=pandas.Index(np.sort(ids.unique()), name=ids.name))
     if not table.index.is_unique:
-        raise ValueError(f"Interactions: the table of {what} has the id {table.index[table.index.duplicated()][0]!r} "
-                         "twice, want each id once in its index")
+        twice = table.index[table.index.duplicated()].tolist()[0]
+        raise ValueError(f"Interactions: the table of {what} has the id {twice!r} twice, want each id once in its index")
     if len(table) and _check_ids(table.index.to_series(), f"the index of {what}") != _check_ids(ids, ids.name):
         raise TypeError(f"Interactions: the index of {what} is {table.index.dtype}, but the ratings' {ids.name} is "
                         f"{ids.dtype}: index the table by {ids.name} id")

@@ -68,9 +68,9 @@ def load_movielens(path=None, version="1m"):
     if version not in _FILES:
         raise ValueError(f"load_movielens: got version={version!r}, want '1m' or '100k'")
     if path is None:
-        from .download import find_movielens
+        from .download import find_or_download_movielens
 
-        path = find_movielens(version)
+        path = find_or_download_movielens(version)
     folder, files = pathlib.Path(path), _FILES[version]
     absent = [file.name for file in files.values() if not (folder / file.name).is_file()]
     if absent:
@@ -89,6 +89,8 @@ def _ratings(folder, file, users, items):
     raw = path.read_bytes()
     if not raw:
         raise ValueError(f"{path}: the file is empty, want lines of {file.want}")
+    if raw.translate(None, b"0123456789\r\n" + separator):  # pandas would take 3.0, 1e3, +3 and " 3" for whole numbers
+        raise _malformed(path, raw, file)
     lines = raw.count(b"\n") + (not raw.endswith(b"\n"))
     try:
         frame = pandas.read_csv(io.BytesIO(raw.replace(separator, b"\t")), sep="\t", header=None, dtype=np.int64,
@@ -97,15 +99,14 @@ def _ratings(folder, file, users, items):
     except (ValueError, OverflowError):  # pandas' ParserError is a ValueError
         raise _malformed(path, raw, file) from None
     # a line with a field too few does not parse; so if there are 4 fields a line on average, every line has 4
-    if not (len(frame) == lines and raw.count(separator) == 3 * lines and frame["rating"].between(1, 5).all()
-            and frame["timestamp"].min() >= 0):
+    if not (len(frame) == lines and raw.count(separator) == 3 * lines and frame["rating"].between(1, 5).all()):
         raise _malformed(path, raw, file)
     for column, table, others in (("user", users, "users"), ("item", items, "films")):
         known = frame[column].isin(table.index).to_numpy()
         if not known.all():
             row = int(np.argmin(known))
-            raise ValueError(f"{path}, line {row + 1}: got {_line(raw, row)!r}, but {column} {frame[column][row]} is not "
-                             f"among the {len(table):,} {others} of the same folder: are the files of one version, and whole?")
+            raise ValueError(f"{path}, line {row + 1}: got {_line(raw, row)!r}, but {column} {frame[column][row]} is "
+                             f"none of the {len(table):,} {others} of its folder: are the files whole and of one version?")
     return frame
 
 
