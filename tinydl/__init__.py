@@ -4,6 +4,7 @@
     gradcheck.py                    is a gradient right?
     ops/                            the primitives, by chapter
     nn/, optim/, data/, training/   layers, optimizers, batches, the loop
+    plotting.py                     learning curves
     kernels/                        compiled inner loops beside their readable twins
 
 >>> import tinydl
@@ -14,7 +15,7 @@
 tensor([2., 4., 6.])
 """
 
-from . import ops
+from . import data, nn, ops, optim, training
 from ._version import version
 from .autograd import grad
 from .creation import arange, eye, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
@@ -24,13 +25,14 @@ from .ops import concatenate, einsum, exp, log, logsumexp, matmul, maximum, mini
 from .random import generator, manual_seed
 from .row_gradient import RowGradient
 from .tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
+from .training.checkpoint import load, save
 
 cat = concatenate
 
 __version__ = version
 
-__all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concatenate", "einsum", "enable_grad", "exp", "eye",
-           "from_numpy", "full", "generator", "get_default_dtype", "grad", "gradcheck", "gradgradcheck",
-           "is_grad_enabled", "log", "logsumexp", "manual_seed", "matmul", "maximum", "minimum", "no_grad", "ones",
-           "ones_like", "op", "ops", "rand", "randn", "set_default_dtype", "sigmoid", "softmax", "stack", "tanh", "tensor",
-           "where", "zeros", "zeros_like"]
+__all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concatenate", "data", "einsum", "enable_grad",
+           "exp", "eye", "from_numpy", "full", "generator", "get_default_dtype", "grad", "gradcheck", "gradgradcheck",
+           "is_grad_enabled", "load", "log", "logsumexp", "manual_seed", "matmul", "maximum", "minimum", "nn", "no_grad",
+           "ones", "ones_like", "op", "ops", "optim", "rand", "randn", "save", "set_default_dtype", "sigmoid", "softmax",
+           "stack", "tanh", "tensor", "training", "where", "zeros", "zeros_like"]

@@ -24,10 +24,13 @@ class TensorDataset(Dataset):
     """
 
     def __init__(self, *arrays):
-        arrays = [a._data if isinstance(a, Tensor) else np.asarray(a) for a in arrays]
+        arrays = [_array(a) for a in arrays]
         if not arrays or any(a.ndim == 0 for a in arrays) or len({len(a) for a in arrays}) != 1:
             raise ValueError(f"TensorDataset: got shapes {[a.shape for a in arrays]}, want at least one array, and the same "
                              "length in all")
+        if any(a.dtype.kind not in "fiub" for a in arrays):
+            raise TypeError(f"TensorDataset: got dtypes {[str(a.dtype) for a in arrays]}, want numbers; give every text or "
+                            "date a number first")
         self.arrays = tuple(arrays)
 
     def __len__(self):
@@ -38,3 +41,11 @@ class TensorDataset(Dataset):
 
     def __repr__(self):
         return f"TensorDataset({len(self)} rows of {', '.join(f'{a.dtype}{list(a.shape[1:])}' for a in self.arrays)})"
+
+
+def _array(a):
+    """The array of a tensor or array, not copied; a list becomes what `tinydl.tensor` makes of it."""
+    if isinstance(a, Tensor) and a.requires_grad:
+        raise ValueError(f"TensorDataset: got a tensor of shape {a.shape} that requires grad, and a dataset holds no graph; "
+                         "call .detach() first")
+    return a if isinstance(a, np.ndarray) else a._data if isinstance(a, Tensor) else Tensor(a)._data

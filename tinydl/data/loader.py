@@ -44,6 +44,8 @@ class DataLoader:
 
     def epoch(self, first=0):
         """The batches of a new epoch, from number `first` on. The order is drawn here and now, once."""
+        if not 0 <= first <= len(self):
+            raise IndexError(f"DataLoader.epoch: got first={first}, want 0 <= first <= {len(self)}, the number of batches")
         n = len(self.dataset)
         order = self.rng.permutation(n) if self.shuffle else None
         return self._batches(order, range(first * self.batch_size, len(self) * self.batch_size, self.batch_size))
@@ -51,7 +53,11 @@ class DataLoader:
     def _batches(self, order, starts):
         for start in starts:
             rows = slice(start, start + self.batch_size)
-            yield tuple(Tensor._of(a) for a in self.dataset[rows if order is None else order[rows]])
+            batch = self.dataset[rows if order is None else order[rows]]
+            if not isinstance(batch, tuple):
+                raise TypeError(f"DataLoader: {type(self.dataset).__name__}[rows] gave a {type(batch).__name__}, want a tuple "
+                                "of arrays")
+            yield tuple(a if isinstance(a, Tensor) else Tensor._of(a) for a in batch)
 
     def __repr__(self):
         return f"DataLoader({self.dataset!r}, {len(self)} batches of {self.batch_size}, shuffle={self.shuffle})"

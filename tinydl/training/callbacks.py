@@ -6,6 +6,8 @@ import sys
 
 import numpy as np
 
+from .. import plotting
+
 
 class Callback:
     """The hooks, all doing nothing. `trainer` gives model, optimizer, history, epoch, batch; set `trainer.stop` to end."""
@@ -43,7 +45,7 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, trainer):
         file = self.file or sys.stderr
-        if file.isatty():
+        if getattr(file, "isatty", bool)():
             try:
                 from tqdm import tqdm
             except ImportError:
@@ -83,11 +85,13 @@ class EarlyStopping(Callback):
         if self.monitor not in row:
             raise KeyError(f"EarlyStopping: no {self.monitor!r} in the history, only {list(row)}; pass a validation loader")
         value = row[self.monitor]
+        if math.isnan(value):
+            raise FloatingPointError(f"EarlyStopping: {self.monitor} is nan after epoch {trainer.epoch}")
         gain = 0.0 if self.best is None else (self.best - value if self.mode == "min" else value - self.best)
         if self.best is None or gain > self.min_delta:
             self.best, self.best_epoch = value, trainer.epoch
             self._weights = trainer.model.state_dict() if self.restore_best else None
-        elif trainer.epoch - self.best_epoch >= self.patience or math.isnan(value):
+        elif trainer.epoch - self.best_epoch >= self.patience:
             trainer.stop = True
 
     def on_train_end(self, trainer):
@@ -155,6 +159,19 @@ class Checkpoint(Callback):
             trainer.save(self.path)
 
 
+class LearningCurve(Callback):
+    """Draw the training so far to the picture `path` after each epoch: see `tinydl.plotting.learning_curve`."""
+
+    def __init__(self, path, title=""):
+        self.path, self.title = os.fspath(path), title
+
+    def on_train_begin(self, trainer):
+        plotting.figure_class()  # where matplotlib is missing, say it now and not after an epoch
+
+    def on_epoch_end(self, trainer):
+        plotting.learning_curve(trainer.history.frame(), self.path, title=self.title)
+
+
 class AverageWeights(Callback):
     """Evaluate and keep a running average of the weights: a = decay a + (1 - decay) w after each batch.
 
@@ -190,7 +207,8 @@ class AverageWeights(Callback):
                 p._writable("AverageWeights")[...] = a
 
     def state_dict(self):
-        return {"average": self._average, "weights": self._weights, "steps": self._steps}
+        average = None if self._average is None else [a.copy() for a in self._average]
+        return {"average": average, "weights": self._weights, "steps": self._steps}
 
     def load_state_dict(self, state):
         self._average, self._weights, self._steps = state["average"], state["weights"], state["steps"]

@@ -4,9 +4,9 @@ Arrays are the members of the file; the tree around them is JSON, in the member 
 from a stranger can be read without running his code. zip's checksums tell a damaged file.
 """
 
+import contextlib
 import json
 import os
-import zipfile
 
 import numpy as np
 
@@ -20,10 +20,10 @@ class CheckpointError(RuntimeError):
 def save(tree, path):
     """Write dictionaries, lists, numbers, strings, None, arrays and tensors to `path`, through a temporary file.
 
-    The old file is there until the new one is complete on disk: a crash in the middle leaves the old one.
+    The old file is there until the new one is complete on disk: a crash in the middle leaves the old one. `load` gives
+    the same tree, with lists for tuples, arrays for tensors and Python's numbers for NumPy's scalars.
     """
-    path = os.fspath(path)
-    arrays = {}
+    path, arrays = os.fspath(path), {}
     text = json.dumps(_pack(tree, arrays))
     temporary = f"{path}.tmp"
     try:
@@ -32,10 +32,13 @@ def save(tree, path):
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(os.path.dirname(path) or ".")
     except OSError as error:
         raise OSError(f"save: cannot write {path} ({error.strerror or error}); choose a folder that exists and is "
                       "writable, with room for the file") from error
-    _sync_folder(os.path.dirname(path) or ".")
+    finally:
+        with contextlib.suppress(OSError):
+            os.remove(temporary)  # there only if something failed
 
 
 def _sync_folder(folder):
@@ -50,35 +53,45 @@ def _sync_folder(folder):
 
 def load(path):
     """The tree that `save` wrote to `path`; CheckpointError where the file is damaged or something else."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            members = {name: file[name] for name in file.files}
-        return _unpack(json.loads(members.pop("tree").tobytes().decode()), members)
-    except FileNotFoundError:
-        raise
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, TypeError, AttributeError,
-            zipfile.LargeZipFile) as error:
-        raise CheckpointError(f"load: {os.fspath(path)} is damaged or not a checkpoint of this library ({error}); delete it "
-                              "and start from an earlier one") from error
+    with open(path, "rb") as file:
+        try:
+            members = np.load(file, allow_pickle=False)
+            arrays = {name: members[name] for name in members.files}
+            return _unpack(json.loads(arrays.pop("tree").tobytes().decode()), arrays)
+        except Exception as error:  # zip, NumPy and JSON have some ten ways of complaining about a strange file
+            raise CheckpointError(f"load: {os.fspath(path)} is damaged or not a checkpoint of this library "
+                                  f"({type(error).__name__}: {error}); start from an earlier one") from error
 
 
 def _pack(node, arrays):
     """The tree in JSON's terms: arrays are put aside under a name, dictionaries become lists of pairs (any keys)."""
     if isinstance(node, Tensor):
         node = node._data
-    if isinstance(node, np.ndarray):
+    if isinstance(node, np.generic):
+        node = node.item()
+    if isinstance(node, np.ndarray) and not node.dtype.hasobject:  # an object would be pickled
         name = f"array{len(arrays)}"
         arrays[name] = node
         return {"array": name}
-    if isinstance(node, np.generic):
-        return node.item()
     if isinstance(node, dict):
-        return {"dict": [[key, _pack(value, arrays)] for key, value in node.items()]}
+        return {"dict": [[_key(key), _pack(value, arrays)] for key, value in node.items()]}
     if isinstance(node, (list, tuple)):
         return [_pack(value, arrays) for value in node]
-    if node is None or isinstance(node, (bool, int, float, str)):
+    if _is_plain(node):
         return node
-    raise TypeError(f"save: got a {type(node).__name__}; want dictionaries, lists, numbers, strings, None, arrays, tensors")
+    kind = f"array of {node.dtype}" if isinstance(node, np.ndarray) else type(node).__name__
+    raise TypeError(f"save: got a {kind}; want dictionaries, lists, numbers, strings, None, arrays, tensors")
+
+
+def _is_plain(node):
+    return node is None or isinstance(node, (bool, int, float, str))
+
+
+def _key(key):
+    key = key.item() if isinstance(key, np.generic) else key
+    if not _is_plain(key):
+        raise TypeError(f"save: got a dictionary with a key of type {type(key).__name__}; want numbers, strings, None")
+    return key
 
 
 def _unpack(node, arrays):

@@ -12,7 +12,7 @@ from .. import random
 from ..autograd import first_nonfinite
 from ..op import no_grad
 from ..tensor import from_numpy
-from .checkpoint import load, save
+from .checkpoint import CheckpointError, load, save
 from .history import History
 
 
@@ -34,13 +34,17 @@ class Trainer:
         self.epoch, self.batch, self.stop = 0, 0, False  # complete epochs, and batches of the present one
         self._total, self._rows, self._seconds = 0.0, 0, 0.0
         self._order_state = None
+        self.train_loader, self.valid_loader, self.epochs = None, None, 0
 
     # ---------------------------------------------------------------- the loop
     def fit(self, train_loader, valid_loader=None, epochs=10, resume_from=None):
         """Train until `epochs` epochs are complete, or a callback sets `stop`. Returns the history as a DataFrame.
 
-        resume_from: a checkpoint to go on from; where there is no such file yet, training starts at the beginning.
+        Called again, it goes on where it stopped. resume_from: a checkpoint to go on from; where there is no such file yet,
+        training starts at the beginning.
         """
+        if len(train_loader) == 0:
+            raise ValueError(f"fit: {train_loader!r} has no batch; take a smaller batch_size, or drop_last=False")
         self.train_loader, self.valid_loader, self.epochs = train_loader, valid_loader, epochs
         self.stop = False
         if resume_from is not None:
@@ -50,8 +54,13 @@ class Trainer:
             self._train_epoch(train_loader)
             row = {"epoch": self.epoch + 1, "train_loss": self._total / self._rows, "lr": self._lr(),
                    "seconds": self._seconds}
+            self._check_parameters()
             if valid_loader is not None:
                 row.update({f"valid_{name}": value for name, value in self.evaluate(valid_loader).items()})
+                if not math.isfinite(row["valid_loss"]):
+                    raise FloatingPointError(
+                        f"the validation loss is {row['valid_loss']} after epoch {self.epoch + 1}, though parameters and "
+                        "training loss are finite; check the validation data for nan")
             self.history.append(row)
             self.epoch, self.batch, self._total, self._rows, self._seconds = self.epoch + 1, 0, 0.0, 0, 0.0
             self._call("on_epoch_end")
@@ -63,11 +72,11 @@ class Trainer:
         if self.batch == 0:
             self._order_state = loader.rng.bit_generator.state
             batches = loader.epoch()
-        else:  # in the middle of an epoch: draw its order again, then go on with today's generators
-            now = random.generator().bit_generator.state
+        else:  # in the middle of an epoch: draw its order again, then go on with today's generator (dropout may share it)
+            now = loader.rng.bit_generator.state
             loader.rng.bit_generator.state = self._order_state
             batches = loader.epoch(first=self.batch)
-            random.generator().bit_generator.state = now
+            loader.rng.bit_generator.state = now
         self._call("on_epoch_begin")
         started = time.perf_counter()
         for batch in batches:
@@ -91,6 +100,13 @@ class Trainer:
         self.optimizer.step()
         self._total, self._rows = self._total + value * len(target), self._rows + len(target)
 
+    def _check_parameters(self):
+        for name, parameter in self.model.named_parameters():
+            if not np.all(np.isfinite(parameter._data)):
+                raise FloatingPointError(
+                    f"parameter {name} holds nan or inf at the end of epoch {self.epoch + 1}, though the loss was finite: "
+                    "its gradient was not (a square root at 0?); lower the learning rate or clip the gradients")
+
     def _call(self, hook):
         for callback in self.callbacks:
             getattr(callback, hook)(self)
@@ -101,12 +117,14 @@ class Trainer:
     # ---------------------------------------------------------------- without training
     def predict(self, loader):
         """The model's outputs for all batches of (inputs..., target), in evaluation mode, as one array."""
-        training = self.model.training
+        modes = [(module, module.training) for module in self.model.modules()]
         self.model.eval()
-        with no_grad():
-            outputs = [self.model(*batch[:-1])._data for batch in loader]
-        self.model.train(training)
-        return np.concatenate(outputs)
+        try:
+            with no_grad():
+                return np.concatenate([self.model(*batch[:-1])._data for batch in loader])
+        finally:
+            for module, training in modes:
+                module.training = training
 
     def evaluate(self, loader):
         """{"loss": ..., and every metric}, over all of the loader's rows at once. The loader must not shuffle."""
@@ -122,13 +140,14 @@ class Trainer:
     # ---------------------------------------------------------------- checkpoints
     def state_dict(self):
         """Everything that the rest of the training depends on, except the data."""
-        loader_rng, default = self.train_loader.rng, random.generator()
+        default, own = random.generator(), None if self.train_loader is None else self.train_loader.rng
         return {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
-            "callbacks": [callback.state_dict() for callback in self.callbacks],
-            "history": self.history.rows, "epoch": self.epoch, "batch": self.batch,
+            "callbacks": [[type(callback).__name__, callback.state_dict()] for callback in self.callbacks],
+            "history": History(self.history.rows).rows, "epoch": self.epoch, "batch": self.batch, "stop": self.stop,
             "total": self._total, "rows": self._rows, "seconds": self._seconds, "order_state": self._order_state,
-            "loader_rng": None if loader_rng is default else loader_rng.bit_generator.state,
+            "batches": None if self.train_loader is None else len(self.train_loader),
+            "loader_rng": None if own is None or own is default else own.bit_generator.state,
             "default_rng": default.bit_generator.state,
             "module_rngs": [rng.bit_generator.state for rng in self._module_rngs()]}
 
@@ -137,22 +156,38 @@ class Trainer:
         return [m.rng for m in self.model.modules() if isinstance(getattr(m, "rng", None), np.random.Generator)]
 
     def load_state_dict(self, state):
-        if len(state["callbacks"]) != len(self.callbacks):
-            raise ValueError(f"Trainer: the checkpoint is of a training with {len(state['callbacks'])} callbacks, this one "
-                             f"has {len(self.callbacks)}; build the trainer as it was")
+        """Go on where `state` was taken. A state that does not fit is an error and changes nothing."""
+        before = self.state_dict()
+        try:
+            self._load(state)
+        except BaseException:
+            self._load(before)
+            raise
+
+    def _load(self, state):
+        names, saved = [type(callback).__name__ for callback in self.callbacks], [name for name, _ in state["callbacks"]]
+        if names != saved:
+            raise ValueError(f"Trainer: the checkpoint is of a training with the callbacks {saved}, this one has {names}; "
+                             "build the trainer as it was")
+        if state["batch"] and self.train_loader is not None and state["batches"] != len(self.train_loader):
+            raise ValueError(f"Trainer: the checkpoint stands in an epoch of {state['batches']} batches, and the loader has "
+                             f"{len(self.train_loader)}; pass the same data and batch_size")
+        if len(state["module_rngs"]) != len(self._module_rngs()):
+            raise ValueError(f"Trainer: {len(state['module_rngs'])} layers of the checkpoint had an rng of their own, here "
+                             f"{len(self._module_rngs())} have; build the model as it was")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        for callback, saved in zip(self.callbacks, state["callbacks"], strict=True):
-            callback.load_state_dict(saved)
+        for callback, (_, inner) in zip(self.callbacks, state["callbacks"], strict=True):
+            callback.load_state_dict(inner)
         self.history = History(state["history"])
-        self.epoch, self.batch = state["epoch"], state["batch"]
+        self.epoch, self.batch, self.stop = state["epoch"], state["batch"], state["stop"]
         self._total, self._rows, self._seconds = state["total"], state["rows"], state["seconds"]
         self._order_state = state["order_state"]
-        if state["loader_rng"] is not None:
-            self.train_loader.rng.bit_generator.state = state["loader_rng"]
         random.generator().bit_generator.state = state["default_rng"]
-        for rng, saved in zip(self._module_rngs(), state["module_rngs"], strict=True):
-            rng.bit_generator.state = saved
+        if state["loader_rng"] is not None and self.train_loader is not None:
+            self.train_loader.rng.bit_generator.state = state["loader_rng"]
+        for rng, inner in zip(self._module_rngs(), state["module_rngs"], strict=True):
+            rng.bit_generator.state = inner
 
     def save(self, path):
         """Write a checkpoint, atomically."""
@@ -163,4 +198,7 @@ class Trainer:
             state = load(path)
         except FileNotFoundError:
             return
+        if not isinstance(state, dict) or "callbacks" not in state:
+            raise CheckpointError(f"fit: {path} is a file of this library, but not of a training; resume from what "
+                                  "Trainer.save or Checkpoint wrote")
         self.load_state_dict(state)
