@@ -12,6 +12,7 @@ Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D em
 
 from .datasets import Interactions, load_movielens
 from .metrics import auc, log_loss, mae, mse, rmse
-from .splits import Split, random_split
+from .splits import Split, k_fold, leave_last_out, random_split, time_split
 
-__all__ = ["Interactions", "Split", "auc", "load_movielens", "log_loss", "mae", "mse", "random_split", "rmse"]
+__all__ = ["Interactions", "Split", "auc", "k_fold", "leave_last_out", "load_movielens", "log_loss", "mae", "mse",
+           "random_split", "rmse", "time_split"]

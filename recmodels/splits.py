@@ -12,7 +12,7 @@ import numpy as np
 class Split:
     """Three disjoint parts of one data set that together are the whole of it.
 
-    train, valid, test   Interactions; each keeps the order of the rows it was given
+    train, valid, test   Interactions, in the order of the row numbers given; valid is None where the protocol has none
     rows                 the row numbers of the three in `data`
     refit                training and validation together, in the data's order: for the last fit, once settings are chosen
     protocol             what was done, in words; it belongs beside every number that is reported
@@ -22,6 +22,9 @@ class Split:
         self.rows = tuple(np.asarray(rows, np.int64).reshape(-1) for rows in (train, valid, test))
         if any(len(rows) and (rows.min() < 0 or rows.max() >= len(data)) for rows in self.rows):
             raise ValueError(f"Split: got row numbers outside 0 .. {len(data) - 1}")
+        if not len(self.rows[0]) or not len(self.rows[2]):
+            raise ValueError(f"Split: got {len(self.rows[0])} training and {len(self.rows[2])} test rows, want at least "
+                             "one of each")
         used = np.bincount(np.concatenate(self.rows), minlength=len(data))
         if (used > 1).any():
             row = int(np.argmax(used > 1))
@@ -31,7 +34,7 @@ class Split:
             raise ValueError(f"Split: {int((used == 0).sum()):,} of the {len(data):,} rows, the first of them row "
                              f"{int(np.argmax(used == 0))}, are in no part: take them out of the data first")
         self.data, self.protocol = data, protocol
-        self.train, self.valid, self.test = (data.take(rows) for rows in self.rows)
+        self.train, self.valid, self.test = (data.take(rows) if len(rows) else None for rows in self.rows)
 
     @property
     def refit(self):
@@ -55,3 +58,70 @@ def random_split(data, seed=0):
     order = np.random.default_rng(seed).permutation(n)
     test, valid, train = np.split(order, [n // 10, n // 10 + n // 40])
     return Split(data, train, valid, test, f"random 90/10, seed {seed} (of the 90 %, 2.5 % of all validate)")
+
+
+def k_fold(data, k=5, seed=0):
+    """k Splits, one after another: shuffle, cut into k parts that differ by one row at most; each is the test part once.
+
+    No validation part: settings are chosen beforehand, or on `random_split(fold.train)`.
+    """
+    n = len(data)
+    if k != int(k) or not 2 <= k <= n:
+        raise ValueError(f"k_fold: got k={k} for {n} ratings, want a whole number from 2 to the number of ratings")
+    folds = np.array_split(np.random.default_rng(seed).permutation(n), int(k))
+
+    def generate():  # apart, so that bad arguments fail at the call and not at the first fold
+        for f, test in enumerate(folds):
+            train = np.concatenate(folds[:f] + folds[f + 1:])
+            yield Split(data, train, [], test, f"fold {f + 1} of {k}, seed {seed}")
+    return generate()
+
+
+def time_split(data, fractions=(0.8, 0.1, 0.1)):
+    """train: t < t1,   valid: t1 <= t < t2,   test: t >= t2   for all users at once
+
+    t1 and t2 are the times at the fractions of the sorted timestamps. Ratings of one second stay together: those at a
+    border belong to the later part, so the past is never more than its fraction. Nobody's future trains
+    another's past, as it would if each user's own time were cut.
+    """
+    time, n = _timestamps("time_split", data), len(data)
+    f = np.asarray(fractions, np.float64)
+    if f.shape != (3,) or not (f >= 0).all() or abs(f.sum() - 1) > 1e-9 or f[0] == 0 or f[2] == 0:
+        raise ValueError(f"time_split: got the fractions {fractions}, want (train, valid, test) that add up to 1, none "
+                         "negative and only valid perhaps 0")
+    t1, t2 = np.sort(time)[np.minimum(np.rint(np.cumsum(f[:2]) * n).astype(np.int64), n - 1)]
+    part = (time >= t1).astype(int) + (time >= t2)
+    rows = [np.flatnonzero(part == p) for p in range(3)]
+    if any(len(r) == 0 and fraction > 0 for r, fraction in zip(rows, f, strict=True)):
+        raise ValueError(f"time_split: of {n} ratings, {len(rows[0])}, {len(rows[1])} and {len(rows[2])} would train, "
+                         "validate and test: too few ratings, or too many at one time; choose other fractions")
+    return Split(data, *rows, f"by time for all users, {f[0]:g}/{f[1]:g}/{f[2]:g}, validation from {t1}, test from {t2}")
+
+
+def leave_last_out(data):
+    """Of each user the last rating tests, the last but one validates, the others train.
+
+    Last by timestamp; of equal ones, by row. Users with fewer than 3 ratings only train; the protocol counts them.
+    """
+    time, n = _timestamps("leave_last_out", data), len(data)
+    _, user = np.unique(data.frame["user"].to_numpy(), return_inverse=True)
+    count = np.bincount(user)
+    order = np.lexsort((time, user))  # by user, then by time; stable, so then by row
+    from_end = np.empty(n, np.int64)
+    from_end[order] = np.cumsum(count)[user[order]] - 1 - np.arange(n)
+    enough = count[user] >= 3
+    if not enough.any():
+        raise ValueError(f"leave_last_out: none of the {len(count)} users has 3 ratings or more, want some that have: one "
+                         "each to train, validate and test")
+    test, valid = enough & (from_end == 0), enough & (from_end == 1)
+    short = int((count < 3).sum())
+    return Split(data, *map(np.flatnonzero, (~(test | valid), valid, test)), "each user's last rating tests, the last but "
+                 "one validates" + (f" ({short:,} users with fewer than 3 only train)" if short else ""))
+
+
+def _timestamps(name, data):
+    if len(data) == 0:
+        raise ValueError(f"{name}: the data is empty")
+    if "timestamp" not in data.frame.columns:
+        raise ValueError(f"{name}: {data.name!r} has no timestamps; give its frame a column timestamp, or use random_split")
+    return data.frame["timestamp"].to_numpy()
