@@ -6,12 +6,14 @@ may pass, what an unknown id means, which items a list may hold and how a model 
 
 import importlib
 import inspect
+import operator
 
 import numpy as np
 
 from tinydl.training import CheckpointError, load, save
 
-from .features import FeatureTable
+from .datasets import Interactions
+from .features import FeatureTable, id_array
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -66,18 +68,36 @@ class Recommender:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     # ---------------------------------------------------------------- fit
+    _fitted = False
+
     def fit(self, train, valid=None):
-        """Learn from `train` (Interactions); choose epochs on `valid` where the model has any to choose. Returns self."""
-        if len(train) == 0:
-            raise ValueError(f"{type(self).__name__}.fit: the training data is empty")
-        self.users_ = FeatureTable(np.union1d(train.users.index, train.frame["user"]), train.users, self.user_fields)
-        self.items_ = FeatureTable(np.union1d(train.items.index, train.frame["item"]), train.items, self.item_fields)
+        """Learn from `train`; choose epochs on `valid` where the model has any to choose. Returns self.
+
+        Both are Interactions, or DataFrames with the columns user, item and rating.
+        """
+        train = self._interactions("train", train)
+        valid = None if valid is None else self._interactions("valid", valid)
+        self._fitted = False
+        self.users_ = FeatureTable([*train.users.index, *train.users_seen], train.users, self.user_fields)
+        self.items_ = FeatureTable([*train.items.index, *train.items_seen], train.items, self.item_fields)
         self.rating_range_ = tuple(float(x) for x in train.rating_range)
         users, items, ratings = self._encode(train)
-        self.mean_ = float(ratings.mean())
+        self.mean_ = float(ratings.mean(dtype=np.float64))
         self._remember(users, items)
         self._fit(users, items, ratings, None if valid is None else self._encode(valid))
+        self._fitted = True
         return self
+
+    def _interactions(self, what, data):
+        if not isinstance(data, Interactions):
+            if not hasattr(data, "columns"):
+                raise TypeError(f"{type(self).__name__}.fit: got {what} of type {type(data).__name__}, want Interactions or "
+                                "a DataFrame with the columns user, item and rating")
+            data = Interactions(data)
+        if len(data) == 0:
+            raise ValueError(f"{type(self).__name__}.fit: {what} has no ratings, want at least one" +
+                             (" (to train without validation leave it out)" if what == "valid" else ""))
+        return data
 
     def refit(self, data):
         """A new model with the same parameters, fitted to all of `data`: training and validation ratings together."""
@@ -100,7 +120,7 @@ class Recommender:
         self._seen_start = np.searchsorted(users[order], np.arange(len(self.users_) + 1))
 
     def _check_fitted(self):
-        if not hasattr(self, "users_"):
+        if not self._fitted:
             raise NotFittedError(f"{type(self).__name__} is not fitted yet: call fit(train) first")
 
     # ---------------------------------------------------------------- predict
@@ -111,46 +131,59 @@ class Recommender:
         """
         self._check_fitted()
         if items is None:
-            frame = getattr(users, "frame", users)
-            users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
-        users, items = np.asarray(users), np.asarray(items)
+            frame = users.frame if isinstance(users, Interactions) else users
+            missing = [c for c in ("user", "item") if c not in getattr(frame, "columns", ())]
+            if missing:
+                raise ValueError(f"predict: got a {type(frame).__name__} without {' and '.join(missing)}, want "
+                                 "predict(users, items), or Interactions or a DataFrame with the columns user and item")
+            users, items = frame["user"], frame["item"]
+        users, items = id_array(users), id_array(items)
         if users.shape != items.shape or users.ndim != 1:
             raise ValueError(f"predict: got users of shape {users.shape} and items of shape {items.shape}, want two lists "
                              "of the same length")
-        scores = self._score(self.users_.codes(users), self.items_.codes(items))
+        scores = self._finite_scores(self.users_.codes(users), self.items_.codes(items))
         return np.clip(scores, *self.rating_range_) if self.output == "rating" else scores
+
+    def _finite_scores(self, users, items):
+        scores = self._score(users, items)
+        if not np.isfinite(scores).all():
+            raise FloatingPointError(f"{type(self).__name__} gives nan or inf scores, want finite ones: was its training "
+                                     "stable? Fit it again, with a lower learning rate or stronger regularisation")
+        return scores
 
     # ---------------------------------------------------------------- recommend
     def recommend(self, users, k=10, exclude_seen=True):
         """The k items with the highest scores for each user: a DataFrame of user, rank (from 1), item, score.
 
-        exclude_seen: leave out what the user rated in the training data. The candidates are all items that have a
-        training rating: of the others nothing was learned. An unknown user gets the average user's list. Equal scores
-        stand in the order of item ids.
+        users: a list of ids, or one; a user who is named twice gets two lists. exclude_seen: leave out what the user
+        rated in the training data. The candidates are all items that have a training rating: of the others nothing was
+        learned. Where fewer than k are left the list is shorter. An unknown user gets the average user's list. Equal
+        scores stand in the order of item ids; scores of ratings are not clipped to the scale, which would make more equal.
         """
         import pandas
 
         self._check_fitted()
-        users = np.atleast_1d(np.asarray(users))
-        if k < 1 or k != int(k):
-            raise ValueError(f"recommend: got k={k}, want a whole number of at least 1")
-        candidates = np.unique(self._seen_items)
-        parts = []
-        for user, code in zip(users, self.users_.codes(users), strict=True):
-            allowed = candidates
-            if exclude_seen:
-                seen = self._seen_items[self._seen_start[code]:self._seen_start[code + 1]]
-                allowed = np.setdiff1d(candidates, seen, assume_unique=False)
-            scores = self._score(np.full(len(allowed), code), allowed)
-            if not np.all(np.isfinite(scores)):
-                raise FloatingPointError(f"recommend: {type(self).__name__} gives nan or inf scores for user {user}; was "
-                                         "its training stable?")
-            best = np.argsort(-scores, kind="stable")[:int(k)]
-            parts.append(pandas.DataFrame({"user": user, "rank": np.arange(1, len(best) + 1),
-                                           "item": self.items_.ids[allowed[best] - 1], "score": scores[best]}))
-        if not parts:
-            raise ValueError("recommend: got no users")
-        return pandas.concat(parts, ignore_index=True)
+        users, k = np.atleast_1d(id_array(users)), _whole(k)
+        codes, candidates = self.users_.codes(users), np.unique(self._seen_items)
+        shape = len(users), min(k, len(candidates))
+        item, score = np.zeros(shape, np.int64), np.zeros(shape)
+        block = max(1, 65536 // len(candidates))  # users scored at once
+        for start in range(0, len(users), block):
+            rows = slice(start, start + block)
+            scores = self._ranking_scores(codes[rows], candidates, exclude_seen)
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+            item[rows], score[rows] = candidates[best], np.take_along_axis(scores, best, axis=1)
+        row, place = np.nonzero(score > -np.inf)
+        return pandas.DataFrame({"user": users[row].tolist(), "rank": place + 1,
+                                 "item": self.items_.ids[item[row, place] - 1], "score": score[row, place]})
+
+    def _ranking_scores(self, users, items, exclude_seen):
+        """Scores (b, n) of every item code for every user code, -inf where the user has seen the item."""
+        scores = self._finite_scores(np.repeat(users, len(items)), np.tile(items, len(users))).reshape(len(users), -1)
+        for row, user in enumerate(users if exclude_seen else ()):
+            seen = self._seen_items[self._seen_start[user]:self._seen_start[user + 1]]
+            scores[row, np.searchsorted(items, seen)] = -np.inf
+        return scores
 
     # ---------------------------------------------------------------- save, load
     def save(self, path):
@@ -167,14 +200,40 @@ class Recommender:
         tree = load(path)
         try:
             module, name = tree["class"]
-        except (TypeError, KeyError, ValueError) as error:
-            raise CheckpointError(f"load: {path} is a checkpoint, but not of a recommender") from error
-        made = getattr(importlib.import_module(module), name, None) if module.startswith("recmodels.") else None
-        if not (isinstance(made, type) and issubclass(made, cls)):
-            raise CheckpointError(f"load: {path} holds a {name}, not a {cls.__name__}")
-        self = made(**tree["params"])
-        self.users_, self.items_ = FeatureTable.from_state(tree["users"]), FeatureTable.from_state(tree["items"])
-        self.mean_, self.rating_range_ = tree["mean"], tuple(tree["rating_range"])
-        self._seen_items, self._seen_start = tree["seen_items"], tree["seen_start"]
-        self._restore(tree["model"])
+            made = _find(cls, module, name)
+            if made is None:
+                raise CheckpointError(f"load: {path} holds a {name}, not a {cls.__name__}; call load on the class that "
+                                      "wrote it, or on Recommender")
+            self = made(**{key: tuple(value) if isinstance(value, list) else value for key, value in tree["params"].items()})
+            self.users_, self.items_ = FeatureTable.from_state(tree["users"]), FeatureTable.from_state(tree["items"])
+            self.mean_, self.rating_range_ = tree["mean"], tuple(tree["rating_range"])
+            self._seen_items, self._seen_start = tree["seen_items"], tree["seen_start"]
+            self._restore(tree["model"])
+        except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
+            raise CheckpointError(f"load: {path} is a checkpoint, but not of a recommender of this version ({error}); fit "
+                                  "the model again and save it") from error
+        self._fitted = True
         return self
+
+
+def _find(base, module, name):
+    """The class module.name if it is `base` or derived from it. Nothing but our own models is imported on a file's word."""
+    if module.startswith("recmodels.models."):
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            return None
+    family = [base]
+    for cls in family:
+        family += cls.__subclasses__()
+    return next((cls for cls in family if (cls.__module__, cls.__name__) == (module, name)), None)
+
+
+def _whole(k):
+    try:
+        number = operator.index(k)
+    except TypeError:
+        number = 0
+    if number < 1:
+        raise ValueError(f"recommend: got k={k!r}, want a whole number of at least 1")
+    return number

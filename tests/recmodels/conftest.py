@@ -1,0 +1,37 @@
+"""A small world with everything a model may use: biases, tastes, attributes that matter a little, and integer ids."""
+
+import numpy as np
+import pandas
+import pytest
+
+from recmodels import Interactions
+from recmodels.splits import random_split
+
+GENRES = ("Comedy", "Drama", "Sci-Fi", "War")
+
+
+def make_world(n_users=60, n_items=50, n=1600, seed=0):
+    rng = np.random.default_rng(seed)
+    users = pandas.DataFrame({"gender": rng.choice(["F", "M"], n_users), "age": rng.choice([1, 18, 25], n_users),
+                              "occupation": rng.integers(0, 5, n_users)}, index=pandas.Index(np.arange(n_users) * 3 + 1))
+    genres = [tuple(rng.choice(GENRES, rng.integers(1, 4), replace=False).tolist()) for _ in range(n_items)]
+    items = pandas.DataFrame({"title": [f"Film {i}" for i in range(n_items)], "genres": genres,
+                              "year": rng.integers(1950, 2000, n_items).astype(float)},
+                             index=pandas.Index(np.arange(n_items) * 7 + 2))
+    pair = rng.choice(n_users * n_items, n, replace=False)
+    u, i = pair // n_items, pair % n_items
+    taste = (rng.normal(0, 0.6, (n_users, 3))[u] * rng.normal(0, 0.6, (n_items, 3))[i]).sum(axis=1)
+    drama = np.array(["Drama" in g for g in genres])[i] * np.where(users["gender"].to_numpy()[u] == "F", 0.5, -0.3)
+    rating = 3.5 + rng.normal(0, 0.5, n_users)[u] + rng.normal(0, 0.6, n_items)[i] + taste + drama + rng.normal(0, 0.3, n)
+    frame = pandas.DataFrame({"user": users.index[u], "item": items.index[i], "rating": np.clip(np.rint(rating), 1, 5)})
+    return Interactions(frame, users, items, name="small world", synthetic=True, rating_range=(1, 5))
+
+
+@pytest.fixture(scope="session")
+def world():
+    return make_world()
+
+
+@pytest.fixture(scope="session")
+def split(world):
+    return random_split(world, seed=0)
