@@ -55,8 +55,8 @@ class DataLoader:
             rows = slice(start, start + self.batch_size)
             batch = self.dataset[rows if order is None else order[rows]]
             if not isinstance(batch, tuple):
-                raise TypeError(f"DataLoader: {type(self.dataset).__name__}[rows] gave a {type(batch).__name__}, want a tuple "
-                                "of arrays")
+                raise TypeError(f"DataLoader: {type(self.dataset).__name__}[rows] gave a {type(batch).__name__}, want a "
+                                "tuple of arrays")
             yield tuple(a if isinstance(a, Tensor) else Tensor._of(a) for a in batch)
 
     def __repr__(self):

@@ -85,7 +85,7 @@ class LogSigmoid(Module):
 class Softmax(Module):
     """y_i = e^{x_i} / sum_j e^{x_j} along dim"""
 
-    def __init__(self, dim=-1):
+    def __init__(self, dim):
         self.dim = dim
 
     def forward(self, x):
@@ -98,7 +98,7 @@ class Softmax(Module):
 class LogSoftmax(Module):
     """y = log softmax(x) along dim"""
 
-    def __init__(self, dim=-1):
+    def __init__(self, dim):
         self.dim = dim
 
     def forward(self, x):

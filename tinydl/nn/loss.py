@@ -1,6 +1,9 @@
 """The losses as modules. Formulas and shape rules are in `tinydl.ops.loss`; reduction is "mean", "sum" or "none"."""
 
+import numpy as np
+
 from .. import ops
+from ..tensor import Tensor, get_default_dtype
 from .module import Module
 
 
@@ -44,11 +47,12 @@ class BCELoss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """BCELoss of sigmoid(x), without its rounding"""
+    """BCELoss of sigmoid(x), without its rounding; t = 1 counts pos_weight times: a number, or one a class (C,)"""
 
     def __init__(self, *, reduction="mean", pos_weight=None):
         super().__init__(reduction=reduction)
-        self.pos_weight = pos_weight
+        weight = pos_weight._data if isinstance(pos_weight, Tensor) else pos_weight
+        self.register_buffer("pos_weight", None if weight is None else np.array(weight, get_default_dtype()))
 
     def forward(self, logit, target):
         return ops.binary_cross_entropy_with_logits(logit, target, self.reduction, self.pos_weight)
