@@ -10,9 +10,9 @@
 Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.
 """
 
-from .datasets import Interactions, load_movielens
+from .datasets import Interactions, load_movielens, synthetic_ratings
 from .metrics import auc, log_loss, mae, mse, rmse
 from .splits import Split, k_fold, leave_last_out, random_split, time_split
 
 __all__ = ["Interactions", "Split", "auc", "k_fold", "leave_last_out", "load_movielens", "log_loss", "mae", "mse",
-           "random_split", "rmse", "time_split"]
+           "random_split", "rmse", "synthetic_ratings", "time_split"]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.metrics import auc, log_loss, mae, mse, rmse
@@ -13,6 +13,7 @@ numbers = st.floats(-1e3, 1e3)
 pairs = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=30)
 
 
+@settings(deadline=None, max_examples=60)  # no deadline: a busy machine is no bug
 @given(pairs)
 def test_errors_are_averaged_over_rows(rows):
     y, p = zip(*rows, strict=True)
@@ -27,6 +28,7 @@ def test_integers_do_not_wrap_and_float32_is_summed_in_float64():
     assert mse(y, np.zeros_like(y)) == pytest.approx(float(np.float32(0.1)) ** 2, rel=1e-12)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), min_size=2, max_size=40)
        .filter(lambda rows: len({label for label, _ in rows}) == 2))
 def test_auc_is_the_share_of_pairs_in_the_right_order(rows):
@@ -52,6 +54,7 @@ def test_auc_of_many_rows_needs_no_square_of_memory(rng):
     assert auc(y, s + y) == pytest.approx(0.7602, abs=0.005)  # P(N(1, 2) > 0)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 0.999)), min_size=1, max_size=30))
 def test_log_loss_is_the_mean_surprise(rows):
     y, p = zip(*rows, strict=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.datasets import Interactions
@@ -82,6 +82,7 @@ def test_split_prints_itself():
 
 
 # ---------------------------------------------------------------- k-fold
+@settings(deadline=None, max_examples=60)  # no deadline: a busy machine is no bug
 @given(n=st.integers(2, 60), k=st.integers(2, 7), seed=st.integers(0, 5))
 def test_k_fold_tests_each_row_once(n, k, seed):
     data = _data(n)
@@ -106,6 +107,7 @@ def test_k_fold_shuffles_and_names_bad_arguments_at_once():
 
 
 # ---------------------------------------------------------------- time
+@settings(deadline=None, max_examples=60)
 @given(times=st.lists(st.integers(0, 12), min_size=10, max_size=60))
 def test_time_split_keeps_equal_times_together_and_the_past_before_the_future(times):
     data = _data(len(times), times=times)
@@ -157,6 +159,7 @@ def test_splits_by_time_need_times_and_ratings():
 
 
 # ---------------------------------------------------------------- last
+@settings(deadline=None, max_examples=60)
 @given(rows=st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9)), min_size=1, max_size=50))
 def test_leave_last_out_against_its_definition(rows):
     users, times = zip(*rows, strict=True)
