@@ -5,6 +5,7 @@ How the node came to be, and how gradients flow back through it, is `autograd.py
 `ops/`; the operators and methods are bound to this class in `ops/methods.py`, so that this file stands below them all.
 """
 
+import copy
 import itertools
 
 import numpy as np
@@ -191,10 +192,10 @@ class Tensor:
         if self._node is not None:
             raise RuntimeError("deepcopy: only leaves can be copied; use .detach() first")
         twin = type(self).__new__(type(self))
-        for name in ("requires_grad", "grad", "_node"):
-            setattr(twin, name, getattr(self, name))
-        twin._data, twin._stamp = self._data.copy(), [0, ""]
         memo[id(self)] = twin
+        twin._data, twin._stamp = self._data.copy(), [0, ""]
+        twin.requires_grad, twin._node = self.requires_grad, None
+        twin.grad = copy.deepcopy(self.grad, memo)
         return twin
 
     def _writable(self, writer):
