@@ -221,6 +221,14 @@ def test_a_row_gradient_acts_exactly_as_the_dense_one(name, options, dtype):
     np.testing.assert_array_equal(trajectory(make, some, start), trajectory(make, same, start))
 
 
+def test_adagrad_without_eps_divides_zero_by_zero_wherever_the_dense_one_does():
+    some, same = rows_and_dense(2, 1)
+    with np.errstate(invalid="ignore"):
+        got, want = (trajectory(lambda p: optim.Adagrad(p, eps=0), g, np.ones(SHAPE))[0] for g in (some, same))
+    assert np.isnan(want[4:]).all()
+    np.testing.assert_array_equal(got, want)
+
+
 @pytest.mark.parametrize("name, options", [
     ("SGD", dict(lr=0.1, momentum=0.9)), ("SGD", dict(lr=0.1, weight_decay=0.1)), ("Adam", dict(lr=0.1)),
     ("RMSprop", dict(lr=0.1, momentum=0.9)), ("Adagrad", dict(lr=0.1, weight_decay=0.1)), ("AdamW", dict(lr=0.1)),
@@ -339,6 +347,15 @@ def test_parameters_without_gradient_are_skipped_and_count_their_own_steps():
     np.testing.assert_allclose(q.item(), 0.9, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["Adagrad", "RMSprop", "Adam", "AdamW", "SparseAdam"])
+def test_steps_are_counted(name):
+    p = parameter(np.ones(SHAPE))
+    optimizer = getattr(optim, name)([p])
+    for p.grad in rows_and_dense(0, 3, sparse=name == "SparseAdam")[0]:
+        optimizer.step()
+    assert optimizer.state_dict()["state"][0]["step"] == 3
+
+
 def test_zero_grad():
     p, q = parameter(np.ones(SHAPE)), parameter([1.0])
     optimizer = optim.SGD([p, q], lr=0.1, momentum=0.5)
@@ -349,6 +366,9 @@ def test_zero_grad():
     assert q.grad.tolist() == [0.0] and not p.grad.dense().any()
     optimizer.step()
     np.testing.assert_allclose(q.item(), 1 - 0.2 - 0.1, rtol=1e-6)
+    p.grad = RowGradient(np.array([1]), np.ones((1, 3)), SHAPE, sparse=True)
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad.sparse and not p.grad.dense().any()
     optimizer.zero_grad()
     assert p.grad is None and q.grad is None
     optimizer.zero_grad(set_to_none=False)
@@ -464,6 +484,7 @@ INF, NAN = float("inf"), float("nan")
     ("Adagrad", dict(lr="fast"), "Adagrad: got lr='fast', want a finite"),
     ("SGD", dict(momentum=-0.1), "got momentum=-0.1"),
     ("SGD", dict(dampening=NAN), "got dampening=nan, want a finite number"),
+    ("SGD", dict(dampening=-INF), "got dampening=-inf, want a finite number"),
     ("SGD", dict(nesterov=True), "got nesterov=True with momentum=0, dampening=0; want momentum > 0 and dampening=0"),
     ("SGD", dict(nesterov=True, momentum=0.9, dampening=0.1), "dampening=0.1; want momentum > 0"),
     ("Adam", dict(betas=(0.9, 1.0)), "got betas=(0.9, 1.0), want a finite number >= 0 and < 1"),
@@ -552,6 +573,7 @@ def test_training_resumed_from_a_state_dict_equals_training_never_interrupted(na
     for p, q in zip(params, again, strict=True):
         np.testing.assert_array_equal(p.data, q.data)
     np.testing.assert_equal(other.state_dict(), optimizer.state_dict())
+    assert other.state_dict()["param_groups"] == optimizer.state_dict()["param_groups"]  # tuples are tuples again
 
 
 def test_the_layout_of_a_state_dict_is_pytorchs_and_holds_copies():

@@ -162,6 +162,16 @@ def test_the_state_of_another_schedule_is_refused_and_changes_nothing(name):
     assert scheduler.state_dict() == before
 
 
+def test_a_sequence_checks_all_its_parts_before_it_changes_one():
+    scheduler = sequence(optimizer(1.0))
+    before, broken = scheduler.state_dict(), scheduler.state_dict()
+    broken["schedulers"][0]["last_epoch"] = 7
+    del broken["schedulers"][1]["gamma"]
+    with pytest.raises(ValueError, match="StepLR.load_state_dict: got .*want .*gamma"):
+        scheduler.load_state_dict(broken)
+    assert scheduler.state_dict() == before
+
+
 @pytest.mark.parametrize("make, message", [
     (lambda o: optim.StepLR(o, 0), "StepLR: got step_size=0, want step_size > 0"),
     (lambda o: optim.CosineAnnealingLR(o, 0), "CosineAnnealingLR: got T_max=0"),
