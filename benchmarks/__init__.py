@@ -1,0 +1,15 @@
+"""Benchmarks: speed and memory beside PyTorch, in one run, on the same cores, from the same weights.
+
+    python -m benchmarks [--only neural-mf,mlp] [--quick] [--out FILE.json]     (pip install -e ".[benchmark]")
+
+    common.py         a row and its sides, turns, equality, memory, the limit of matrix products, the table
+    training.py       one epoch on both sides: shuffle, batches, forward, backward, step
+    recommenders.py   Neural MF V2 and Wide & Deep on MovieLens
+    mlp.py            a small network of dense layers
+    small_graph.py    what one operation costs when there is nothing to compute
+    table_updates.py  SparseAdam and exact Adam on a table of a million rows
+    start_up.py       the import, the first compilation, the second start
+
+The sides take turns, each turn after a pause: the idle threads of the other library spin for a while and would steal a
+core. A number means something only on a machine that does nothing else. The exit code is 1 when a row misses its "must".
+"""

@@ -1,0 +1,50 @@
+"""The command: every row in turn, then the table. 1 when a row misses its must."""
+
+import argparse
+import sys
+
+from . import mlp, recommenders, small_graph, start_up, table_updates
+from .common import machine, measure, print_table, run_alone, save
+
+ROWS = recommenders.ROWS | mlp.ROWS | small_graph.ROWS | table_updates.ROWS
+NAMES = [*ROWS, "start-up"]
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="tinydl beside PyTorch, in one run")
+    parser.add_argument("--only", metavar="A,B", help=f"some of {', '.join(NAMES)}; also by their beginnings")
+    parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: shows that it runs, no more")
+    parser.add_argument("--out", metavar="FILE.json", help="where to write all numbers")
+    parser.add_argument("--alone", nargs=3, metavar=("ROW", "SIDE", "PROBLEM"), help=argparse.SUPPRESS)
+    parser.add_argument("--first-trainings", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.alone:
+        name, side, path = args.alone
+        return run_alone(ROWS[name], side, path)
+    if args.first_trainings:
+        return start_up.first_trainings()
+    wanted = args.only.split(",") if args.only else NAMES
+    names = [name for name in NAMES if any(name.startswith(w) for w in wanted)]
+    for w in wanted:
+        if not any(name.startswith(w) for name in NAMES):
+            parser.error(f"--only: no row {w!r}, want some of {', '.join(NAMES)}")
+    try:
+        facts = machine()
+    except ImportError as error:
+        parser.error(f'{error}; install what the comparison needs: pip install -e ".[benchmark]"')
+    print("\n".join(f"{what + ':':<16}{value}" for what, value in facts.items()))
+    results = []
+    for name in names:
+        results += start_up.results(args.quick) if name == "start-up" else [measure(name, ROWS[name], args.quick)]
+    print_table(results)
+    if args.quick:
+        print("(--quick: small sizes, few rounds; run without it before believing a ratio)")
+    if args.out:
+        save(args.out, facts, results)
+    missed = [r.title for r in results if r.holds is False]
+    print(f"\n{len(missed)} missed: {'; '.join(missed)}" if missed else "\nevery must holds")
+    return int(bool(missed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

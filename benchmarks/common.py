@@ -1,0 +1,245 @@
+"""A row of the benchmark: one piece of work done by several sides in turns, checked for equality first.
+
+A problem is a dict of arrays, so that each side can also be run alone, in a process of its own, for its memory. A side
+is built from the problem and has run() (one unit of work) and check() ({name: array} before any run; all sides equal).
+"""
+
+import dataclasses
+import gc
+import json
+import math
+import os
+import pathlib
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+PAUSE = 0.15    # seconds before each turn: OpenBLAS's threads spin for up to 0.1 s after their last product, then sleep
+SHORTEST = 0.2  # seconds; a unit that takes less is repeated within a turn, after an unmeasured one that wakes the cores
+TINYDL = "tinydl"
+
+
+class Unavailable(Exception):
+    """A side that cannot run here, with the reason."""
+
+
+@dataclasses.dataclass
+class Row:
+    """title: what is measured; problem(quick) -> {name: array}; sides: {name: build(problem)}, the first is tinydl's.
+
+    must: how many times as fast as the best other side (None: only reported). beside: sides measured but not judged.
+    steps(problem): training steps of a unit; flops(problem): arithmetic of a unit's matrix products; note(problem): a
+    line to print. rtol: largest |difference| / largest |number| of each checked array.
+    """
+    title: str
+    problem: Callable
+    sides: dict
+    must: float | None
+    rtol: float = 1e-4
+    beside: tuple = ()
+    steps: Callable = lambda problem: 1
+    flops: Callable = lambda problem: 0
+    note: Callable = lambda problem: ""
+    memory: bool = True
+
+
+@dataclasses.dataclass
+class Result:
+    """One line of the table."""
+    title: str
+    tinydl: str
+    other: str
+    mode: str
+    ratio: str
+    must: str
+    holds: bool | None
+    details: dict
+
+
+# ------------------------------------------------------------------------------------------------ a row, from start to end
+def measure(name, row, quick):
+    """Build every side, check that all compute the same, time them in turns, then measure memory. Returns a Result."""
+    print(f"\n== {row.title}", flush=True)
+    problem = row.problem(quick)
+    if text := row.note(problem):
+        print(f"  {text}")
+    sides, missing = {}, {}
+    for side, build in row.sides.items():
+        try:
+            built = build(problem)
+            sides[side] = built, built.check()
+        except Unavailable as error:
+            missing[side] = str(error)
+            print(f"  {side}: not available, {error}")
+    worst = _check_equal(row, {side: checked for side, (_, checked) in sides.items()})
+    seconds = take_turns({side: built.run for side, (built, _) in sides.items()}, rounds=5 if quick else 15)
+    steps, flops = row.steps(problem), row.flops(problem)
+    median = {side: statistics.median(times) for side, times in seconds.items()}
+    for side, times in seconds.items():
+        share = f", {flops / median[side] / sgemm_limit():4.0%} of the sgemm limit" if flops else ""
+        print(f"  {side:<24} {_ms(median[side] / steps)} a step (best {_ms(min(times) / steps)}){share}")
+    best = min((side for side in median if side != TINYDL and side not in row.beside), key=median.get)
+    ratio = median[best] / median[TINYDL]
+    del sides, built
+    gc.collect()
+    memory = {side: peak_memory(name, side, problem) for side in (TINYDL, best)} if row.memory else {}
+    for side, (imports, peak) in memory.items():
+        print(f"  {side:<24} peak memory {peak:,.0f} MB, of which imports {imports:,.0f} MB")
+    return Result(row.title, _ms(median[TINYDL] / steps), _ms(median[best] / steps), best, f"{ratio:.2f} x",
+                  "" if row.must is None else f">= {row.must} x", None if row.must is None else ratio >= row.must,
+                  {"seconds": seconds, "steps": steps, "flops": flops, "ratio": ratio, "worst_difference": worst,
+                   "memory_mb": memory, "not_available": missing})
+
+
+def _check_equal(row, checks):
+    """Every side's numbers are tinydl's, to rounding. Returns the largest relative difference."""
+    worst = 0.0
+    for side, arrays in checks.items():
+        for key, mine in checks[TINYDL].items():
+            other = arrays[key]
+            if mine.shape != other.shape or mine.dtype != other.dtype:
+                raise AssertionError(f"{key}: tinydl has {mine.dtype} {mine.shape}, {side} {other.dtype} {other.shape}")
+            scale = float(np.max(np.abs(other), initial=0))
+            gap = float(np.max(np.abs(mine - other), initial=0)) / (scale or 1)
+            if not gap <= row.rtol:
+                raise AssertionError(f"{key}: tinydl and {side} differ by {gap:.1e} of the largest number, allowed are "
+                                     f"{row.rtol:.0e}")
+            worst = max(worst, gap)
+    print(f"  equal on all sides: {', '.join(checks[TINYDL])}\n  (largest difference {worst:.1e} of the largest number, "
+          f"allowed {row.rtol:.0e}, float32)")
+    return worst
+
+
+def take_turns(runs, rounds):
+    """{side: seconds of a unit in each round}. Who begins a round rotates."""
+    names, once = list(runs), {}
+    for _ in range(2):  # compilation and caches first; the second time tells how long a unit takes
+        for name in names:
+            once[name] = _timed(runs[name], 1)
+    count = {name: max(1, math.ceil(SHORTEST / once[name])) for name in names}
+    seconds = {name: [] for name in names}
+    for number in range(rounds):
+        for k in range(len(names)):
+            name = names[(number + k) % len(names)]
+            gc.collect()
+            time.sleep(PAUSE)
+            if count[name] > 1:
+                runs[name]()
+            seconds[name].append(_timed(runs[name], count[name]))
+    return seconds
+
+
+def _timed(run, count):
+    started = time.perf_counter()
+    for _ in range(count):
+        run()
+    return (time.perf_counter() - started) / count
+
+
+def _ms(seconds):
+    return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.3g} us"
+
+
+# ------------------------------------------------------------------------------------------------ memory
+def peak_memory(name, side, problem):
+    """(imports, peak) in MB of one unit of work by one side alone, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "problem.npz"
+        np.savez(path, **problem)
+        done = subprocess.run([sys.executable, "-m", "benchmarks", "--alone", name, side, str(path)], check=True,
+                              stdout=subprocess.PIPE, text=True)
+    return tuple(json.loads(done.stdout))
+
+
+def run_alone(row, side, path):
+    """What `peak_memory` starts: import, note the memory, load, build, run once, print both peaks."""
+    if side == TINYDL:
+        import numba  # noqa: F401  (every training loads it, so it counts as an import)
+
+        import tinydl.training  # noqa: F401
+    else:
+        import torch  # noqa: F401
+    imports = _peak()
+    with np.load(path) as arrays:
+        problem = dict(arrays)
+    row.sides[side](problem).run()
+    print(json.dumps([imports, _peak()]))
+
+
+def _peak():
+    """The most memory this process ever had, in MB. Linux's ru_maxrss would count what the parent had when it forked."""
+    status = pathlib.Path("/proc/self/status")
+    if status.exists():
+        return next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM")) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+# ------------------------------------------------------------------------------------------------ the machine
+_limit = []
+
+
+def sgemm_limit(n=2048, rounds=8):
+    """Floating-point operations a second of NumPy's best float32 matrix product, measured once."""
+    if not _limit:
+        a = np.random.default_rng(0).standard_normal((n, n), np.float32)
+        y = np.empty_like(a)
+        time.sleep(PAUSE)
+        _limit.append(2 * n**3 / min(_timed(lambda: np.matmul(a, a, out=y), 1) for _ in range(rounds)))
+    return _limit[0]
+
+
+def machine():
+    """{what: value}: versions, cores, BLAS, threads."""
+    import numba
+    import torch
+
+    import tinydl
+    facts = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__,
+             "torch": torch.__version__, "tinydl": tinydl.__version__, "processor": _processor(),
+             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+             "torch threads": torch.get_num_threads(), "numba threads": numba.get_num_threads()}
+    try:
+        from threadpoolctl import threadpool_info
+        for pool in threadpool_info():
+            if pool["user_api"] == "blas":
+                facts["BLAS of numpy"] = f"{pool['internal_api']} {pool['version']}, {pool['num_threads']} threads"
+    except ImportError:
+        facts["BLAS of numpy"] = "unknown (threadpoolctl is not installed)"
+    facts["BLAS of torch"] = "MKL" if torch.backends.mkl.is_available() else "not MKL"
+    facts["sgemm limit"] = f"{sgemm_limit() / 1e9:.0f} GFLOP/s"
+    return facts
+
+
+def _processor():
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+# ------------------------------------------------------------------------------------------------ the table
+def print_table(results):
+    """row, tinydl, best PyTorch, its mode, ratio, must, verdict"""
+    lines = [("", "tinydl", "PyTorch", "its best mode", "ratio", "must", "")]
+    for r in results:
+        verdict = "" if r.holds is None else "holds" if r.holds else "MISSED"
+        lines.append((r.title, r.tinydl, r.other, r.mode, r.ratio, r.must, verdict))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    print()
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def save(path, facts, results):
+    """Everything as JSON."""
+    tree = {"machine": facts, "rows": [dataclasses.asdict(r) for r in results]}
+    pathlib.Path(path).write_text(json.dumps(tree, indent=1) + "\n")

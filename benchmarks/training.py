@@ -1,0 +1,101 @@
+"""One epoch of training on both sides: shuffling, batches, forward, backward, step, and the mean loss, as users run it.
+
+tinydl's side is its Trainer. PyTorch's is the usual loop without DataLoader, whose row-wise collation is slow: tensors
+in memory, batches cut out by index_select along a random permutation.
+"""
+
+import shutil
+
+import numpy as np
+
+from .common import Unavailable
+
+
+class TinydlTraining:
+    """model(*inputs) against the last array, with `optimizer`."""
+
+    def __init__(self, model, loss, optimizer, arrays, batch_size):
+        from tinydl.data import DataLoader
+        from tinydl.training import Trainer
+
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.loader = DataLoader(tuple(arrays), batch_size, shuffle=True, rng=0)
+        self.trainer = Trainer(model, loss, optimizer)
+
+    def run(self):
+        self.trainer.fit(self.loader, epochs=self.trainer.epoch + 1)
+
+    def check(self):
+        """The loss of the first batch, and every parameter's gradient."""
+        from tinydl import Tensor
+
+        *inputs, target = (Tensor(a[:self.loader.batch_size]) for a in self.loader.dataset.arrays)
+        loss = self.loss(self.model(*inputs), target)
+        loss.backward()
+        gradients = {name: _array(p.grad) for name, p in self.model.named_parameters()}
+        self.optimizer.zero_grad()
+        return {"loss": np.array(loss.item(), np.float32), **gradients}
+
+
+def _array(gradient):
+    return gradient.numpy()  # of a RowGradient, the whole table
+
+
+class TorchTraining:
+    """The same with a list of optimizers (one for tables with sparse gradients, one for the rest)."""
+
+    def __init__(self, model, loss, optimizers, arrays, batch_size, compiled=False):
+        import torch
+
+        torch.manual_seed(0)
+        self.model, self.optimizers, self.batch_size = model, optimizers, batch_size
+        self.tensors = [torch.from_numpy(a) for a in arrays]
+        self.objective = lambda *batch: loss(model(*batch[:-1]), batch[-1])
+        if compiled:
+            if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+                raise Unavailable("torch.compile needs a C++ compiler")
+            self.objective = torch.compile(self.objective, dynamic=False)
+
+    def run(self):
+        import torch
+
+        total, order = 0.0, torch.randperm(len(self.tensors[0]))
+        for rows in order.split(self.batch_size):
+            loss = self.objective(*(t.index_select(0, rows) for t in self.tensors))
+            total += loss.item() * len(rows)
+            for optimizer in self.optimizers:
+                optimizer.zero_grad()
+            loss.backward()
+            for optimizer in self.optimizers:
+                optimizer.step()
+        return total / len(order)
+
+    def check(self):
+        loss = self.objective(*(t[:self.batch_size] for t in self.tensors))
+        loss.backward()
+        gradients = {name: (p.grad.to_dense() if p.grad.is_sparse else p.grad).numpy().copy()
+                     for name, p in self.model.named_parameters()}
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+        return {"loss": loss.detach().numpy(), **gradients}
+
+
+def torch_optimizers(model, lr, sparse):
+    """Adam in PyTorch's fastest form: fused; with `sparse`, SparseAdam for the tables whose gradients are sparse.
+
+    SparseAdam is not Adam: it leaves rows alone until they are read. It is measured as the faster choice of a user.
+    """
+    from torch import nn, optim
+
+    tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag) and m.sparse]
+    rest = [p for p in model.parameters() if not any(p is t for t in tables)]
+    lazy = [optim.SparseAdam(tables, lr=lr)] if sparse else []
+    return [optim.AdamW(rest, lr=lr, weight_decay=0.0, fused=True), *lazy]
+
+
+def dense_flops(batch, layers):
+    """Arithmetic of one step's matrix products: y = x W', dW = dy' x and, but for layers fed by data, dx = dy W.
+
+    layers: (inputs, outputs, products).
+    """
+    return 2 * batch * sum(n * m * products for n, m, products in layers)
