@@ -57,8 +57,8 @@ def bilinear(x1, x2, W, b):
     y = np.zeros((*x1.shape[:-1], len(W)))
     for place in np.ndindex(x1.shape[:-1]):
         for o in range(len(W)):
-            y[*place, o] = b[o] + sum(x1[*place, i] * W[o, i, j] * x2[*place, j]
-                                      for i in range(W.shape[1]) for j in range(W.shape[2]))
+            y[place][o] = b[o] + sum(x1[place][i] * W[o, i, j] * x2[place][j]
+                                     for i in range(W.shape[1]) for j in range(W.shape[2]))
     return y
 
 
