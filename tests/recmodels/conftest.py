@@ -1,4 +1,4 @@
-"""A small world with everything a model may use: biases, tastes, attributes that matter a little, and integer ids."""
+"""A small world with everything a model may use: biases, tastes, attributes that matter, and integer ids."""
 
 import numpy as np
 import pandas
@@ -21,8 +21,9 @@ def make_world(n_users=60, n_items=50, n=1600, seed=0):
     pair = rng.choice(n_users * n_items, n, replace=False)
     u, i = pair // n_items, pair % n_items
     taste = (rng.normal(0, 0.6, (n_users, 3))[u] * rng.normal(0, 0.6, (n_items, 3))[i]).sum(axis=1)
-    drama = np.array(["Drama" in g for g in genres])[i] * np.where(users["gender"].to_numpy()[u] == "F", 0.5, -0.3)
-    rating = 3.5 + rng.normal(0, 0.5, n_users)[u] + rng.normal(0, 0.6, n_items)[i] + taste + drama + rng.normal(0, 0.3, n)
+    likes = np.where(users["gender"].to_numpy()[u] == "F", 1.0, -0.6) * np.array(["Drama" in g for g in genres])[i]
+    likes += 0.6 * np.array(["War" in g for g in genres])[i] - 0.5 * (users["age"].to_numpy()[u] == 1)
+    rating = 3.2 + rng.normal(0, 0.5, n_users)[u] + rng.normal(0, 0.5, n_items)[i] + taste + likes + rng.normal(0, 0.3, n)
     frame = pandas.DataFrame({"user": users.index[u], "item": items.index[i], "rating": np.clip(np.rint(rating), 1, 5)})
     return Interactions(frame, users, items, name="small world", synthetic=True, rating_range=(1, 5))
 
