@@ -75,7 +75,7 @@ def binary_cross_entropy(probability, target, reduction="mean"):
     """L = -t log p - (1 - t) log(1 - p), the logarithms cut at -100 as in PyTorch. Prefer the version on logits."""
     _same_shape("binary_cross_entropy", probability, target)
     values = probability._data if isinstance(probability, Tensor) else probability
-    if np.any(values < 0) or np.any(values > 1):
+    if not np.all((values >= 0) & (values <= 1)):  # nan neither
         raise ValueError(f"binary_cross_entropy: got probabilities from {values.min():.4g} to {values.max():.4g}, want "
                          "[0, 1]; for unbounded scores use binary_cross_entropy_with_logits")
     return _reduce("binary_cross_entropy", _binary_cross_entropy(probability, target), reduction)
