@@ -33,7 +33,7 @@ class BiasedMFNetwork(nn.Module):
 class BiasedMF(NeuralRecommender):
     """y = mu + b_u + b_i + <p_u, q_i>, MSE   (Koren, Bell, Volinsky 2009, equation 4)"""
 
-    def __init__(self, k=64, dropout=0.0, scale=0.05, epochs=20, patience=3, batch_size=2048, lr=2e-3, weight_decay=0.0,
+    def __init__(self, k=64, dropout=0.0, scale=0.05, epochs=15, patience=3, batch_size=2048, lr=2e-3, weight_decay=0.4,
                  seed=0, verbose=False):
         self._keep(locals())
 

@@ -63,13 +63,13 @@ class NeuralMFNetwork(nn.Module):
 
 
 class NeuralMF(NeuralRecommender):
-    """Neural MF V1 (version=1) or V2 (version=2), MSE. biases=False, dropout=0 is the slide's plain form."""
+    """Neural MF V1 (version=1) or V2 (version=2), MSE. biases=False, dropout=0, weight_decay=0 is the slide's plain form."""
 
     user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
     item_fields = (MultiHot("genres"), Dense("year"))
 
-    def __init__(self, version=2, k=64, hidden=64, biases=False, dropout=0.0, scale=0.05, epochs=20, patience=3,
-                 batch_size=2048, lr=1e-3, weight_decay=0.0, seed=0, verbose=False):
+    def __init__(self, version=2, k=64, hidden=64, biases=True, dropout=0.0, scale=0.05, epochs=15, patience=3,
+                 batch_size=2048, lr=2e-3, weight_decay=0.5, seed=0, verbose=False):
         self._keep(locals())
 
     def _network(self, rng):

@@ -83,8 +83,8 @@ class WideDeep(NeuralRecommender):
     user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
     item_fields = (MultiHot("genres"), Dense("year"))
 
-    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.0, scale=0.05, epochs=20, patience=3,
-                 batch_size=2048, lr=1e-3, weight_decay=0.0, seed=0, verbose=False):
+    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.0, scale=0.05, epochs=15, patience=3,
+                 batch_size=2048, lr=2e-3, weight_decay=0.5, seed=0, verbose=False):
         self._keep(locals())
 
     def _network(self, rng):
