@@ -94,7 +94,7 @@ def _ratings(folder, file, users, items):
     lines = raw.count(b"\n") + (not raw.endswith(b"\n"))
     try:
         frame = pandas.read_csv(io.BytesIO(raw.replace(separator, b"\t")), sep="\t", header=None, dtype=np.int64,
-                                names=["user", "item", "rating", "timestamp"], index_col=False, usecols=range(4),
+                                names=["user", "item", "rating", "timestamp"], usecols=range(4),
                                 skip_blank_lines=False, quoting=csv.QUOTE_NONE)
     except (ValueError, OverflowError):  # pandas' ParserError is a ValueError
         raise _malformed(path, raw, file) from None

@@ -65,6 +65,10 @@ def test_too_many_and_too_few_fields_do_not_make_up_for_each_other(tmp_path):
         load_movielens(_write(tmp_path, ratings=[RATINGS[0], "1::20::3::1::7", "2::10::1"]))
     with pytest.raises(ValueError, match="line 1: got '1::20::3'"):
         load_movielens(_write(tmp_path, ratings=["1::20::3", "1::20::3::1::7"]))
+    with pytest.raises(ValueError, match="line 1: got '1::20::3::1..?r2::20::3::1'"):
+        load_movielens(_write(tmp_path, ratings=["1::20::3::1\r2::20::3::1", ""]))
+    with pytest.raises(ValueError, match="line 2: got ''"):
+        load_movielens(_write(tmp_path, ratings=[RATINGS[0], "", "1::20::3::1::7::8::9"]))
 
 
 @pytest.mark.parametrize(("bad", "message"), [
