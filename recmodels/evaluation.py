@@ -2,7 +2,11 @@
 
 import time
 
+import numpy as np
+
 from . import metrics
+
+METRICS = {"rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}  # key in a row: title in a table
 
 
 def rating_metrics(model, data):
@@ -38,3 +42,29 @@ def evaluate_ratings(model, split, refit=False):
     seconds = time.perf_counter() - started
     return measured, {**rating_metrics(measured, split.test), "valid": valid, "epochs": epochs,
                       "parameters": measured.num_parameters(), "seconds": seconds}
+
+
+def results_table(rows):
+    """A DataFrame of text from [(label, row of `evaluate_ratings`)]: a line a label, metrics as mean +- deviation.
+
+    The deviation is that of a sample (N - 1); it stands where a label has two rows or more, such as two seeds.
+    """
+    import pandas
+
+    groups = {}
+    for label, row in rows:
+        groups.setdefault(label, []).append(row)
+    titles = {**METRICS, "epochs": "epochs", "parameters": "parameters", "seconds": "seconds"}
+    table = {title: [_cell(group, key) for group in groups.values()] for key, title in titles.items()}
+    table["fits"] = [str(len(group)) for group in groups.values()]
+    frame = pandas.DataFrame(table, index=list(groups))
+    return frame.loc[:, (frame != "").any()]
+
+
+def _cell(rows, key):
+    values = [row[key] for row in rows if row.get(key) is not None]
+    if not values:
+        return ""
+    digits = {"epochs": 0, "parameters": 0, "seconds": 1}.get(key, 4)
+    spread = f" +- {np.std(values, ddof=1):.{digits}f}" if key in METRICS and len(values) > 1 else ""
+    return f"{np.mean(values):,.{digits}f}{spread}"

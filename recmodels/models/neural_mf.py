@@ -22,6 +22,8 @@ class NeuralMFNetwork(nn.Module):
     """
 
     def __init__(self, users, items, version, k, hidden, biases, dropout, scale, mean, rng):
+        if version not in (1, 2):
+            raise ValueError(f"NeuralMF: got version={version}, want 1 or 2")
         self.register_buffer("a", items.dense)
         self.register_buffer("c", users.onehot)
         self.W_m, self.E_m = nn.Linear(items.dense.shape[1], k, rng=rng), nn.Embedding(len(items), k, rng=rng)

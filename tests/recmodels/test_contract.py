@@ -175,8 +175,8 @@ def test_users_and_items_without_training_ratings(name, split):
 
 # what each parameter is changed to, and where it has no effect by definition
 CHANGES = {"reg": 500.0, "reg_user": 50.0, "reg_item": 50.0, "sweeps": 1, "steps": 1, "threshold": 3.0, "k": 4,
-           "k_attribute": 2, "hidden": 5, "biases": True, "version": None, "ids": None, "dropout": 0.5, "scale": 0.1,
-           "epochs": 2, "batch_size": 32, "lr": 0.003, "weight_decay": 0.5, "seed": 1}
+           "k_attribute": 2, "hidden": 5, "dropout": 0.55, "scale": 0.11, "epochs": 2, "batch_size": 32, "lr": 0.0031,
+           "weight_decay": 0.77, "seed": 1}
 WITHOUT_EFFECT = {
     ("*", "verbose"): "prints",
     ("*", "patience"): "acts with validation data only: test_early_stopping",
@@ -190,11 +190,14 @@ WITHOUT_EFFECT = {
                                              if ("*", p) not in WITHOUT_EFFECT])
 def test_every_parameter_has_an_effect(name, parameter, little):
     model = make(name)
-    value = {"version": 3 - getattr(model, "version", 0), "ids": not getattr(model, "ids", True)}.get(
-        parameter, CHANGES[parameter])
-    if parameter == "hidden" and isinstance(model, WideDeep):
-        value = (8, 6)
-    assert value != getattr(model, parameter), "this test changes nothing"
+    before = getattr(model, parameter)
+    if parameter == "version":
+        value = 3 - before
+    elif isinstance(before, bool):
+        value = not before
+    else:
+        value = (8, 6) if isinstance(before, tuple) else CHANGES[parameter]
+    assert value != before, "this test changes nothing"
     one, other = (m.fit(little)._score(*m._encode(little)[:2]) for m in (model, model.clone(**{parameter: value})))
     assert np.array_equal(one, other) == ((name, parameter) in WITHOUT_EFFECT)
 
@@ -302,7 +305,8 @@ def doubled(name, split, **changes):
     return model
 
 
-VARIANTS = [(name, {}) for name in NEURAL] + [("neural-mf-1", {"biases": True}), ("neural-mf-2", {"biases": True})]
+VARIANTS = [(name, {}) for name in NEURAL] + [
+    (name, {"biases": not MODELS[name]().biases}) for name in ("neural-mf-1", "neural-mf-2")]
 
 
 @pytest.mark.parametrize("name, changes", VARIANTS)
