@@ -68,14 +68,15 @@ class NeuralRecommender(Recommender):
         self.network_ = self._network(rng)
         optimizer = optim.AdamW(self._parameter_groups(), lr=self.lr)
         loader = DataLoader((users, items, self._target(ratings)), self.batch_size, shuffle=True, rng=rng)
-        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, epochs))]
+        stop = epochs if self._stop_after is None else self._stop_after
+        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, max(epochs, stop)))]  # past its end it would rise again
         if valid is not None:
             callbacks.append(EarlyStopping(patience=self.patience))
             valid = DataLoader((*valid[:2], self._target(valid[2])), 16384)
         if self.verbose:
             callbacks.append(ProgressBar(type(self).__name__))
         trainer = Trainer(self.network_, self._loss, optimizer, callbacks)
-        self.history_ = trainer.fit(loader, valid, epochs if self._stop_after is None else self._stop_after)
+        self.history_ = trainer.fit(loader, valid, stop)
         self.best_epoch_ = callbacks[1].best_epoch if valid is not None else trainer.epoch
         self._settle_unseen(users, items)
         self.network_.eval()

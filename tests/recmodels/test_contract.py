@@ -288,6 +288,11 @@ def test_refit_trains_on_all_for_the_chosen_epochs(name, split):
     np.testing.assert_array_equal(again.history_["lr"], everything.history_["lr"][:model.best_epoch_])
 
 
+def test_refit_for_more_epochs_than_before_lets_the_learning_rate_fall(little):
+    lr = make("biased-mf", epochs=2).fit(little).refit(little, epochs=6).history_["lr"].to_numpy()
+    assert len(lr) == 6 and (np.diff(lr) < 0).all()
+
+
 # ---------------------------------------------------------------- networks: gradients and formulas
 @pytest.fixture(scope="module")
 def pairs(split):
