@@ -233,10 +233,12 @@ def test_a_copied_model_is_on_its_own():
     net = Shared()
     net.norm, net.drop = nn.BatchNorm1d(3), nn.Dropout(0.5, rng=3)
     net.eval()
+    net.c.bias.requires_grad_(False)
     net.a(Tensor([[1.0, 1.0]])).sum().backward()
     twin = copy.deepcopy(net)
     assert twin.b is twin.a and twin.c.weight is twin.a.weight and twin.a is not net.a
     assert list(twin.state_dict()) == list(net.state_dict()) and not twin.training
+    assert twin.a.weight.requires_grad and not twin.c.bias.requires_grad
     assert twin.a.weight.grad is None and net.a.weight.grad is not None
     assert twin.a._parameters["weight"] is twin.a.weight and twin.norm._buffers["running_mean"] is twin.norm.running_mean
     twin.a.weight.fill_(9)
