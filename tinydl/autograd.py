@@ -120,7 +120,7 @@ def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
                 before = pending.get(key)
                 pending[key] = gradient if before is None else before + gradient
             if not retain_graph:
-                node.inputs, node.pullbacks, node.parents = (), None, ()
+                node.free()
     for key, gradient in pending.items():
         found[key] = gradient
     return found

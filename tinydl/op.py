@@ -56,8 +56,15 @@ class Node:
 
     __slots__ = ("name", "number", "rule", "inputs", "options", "parents", "pullbacks", "kind", "stamp", "retained")
 
+    _node = None  # behind a freed node, nodes stand in for the tensors that they made
+
     def retain(self, tensor):
         self.retained = weakref.ref(tensor)
+
+    def free(self):
+        """Let go of all values. Where the graph led stays known, so that who comes again is refused, not misled."""
+        self.parents = [(position, x._node or x) for position, x in self.parents]
+        self.inputs, self.options, self.pullbacks = (), {}, None
 
     def check_unchanged(self):
         """Refuse to differentiate with values that were overwritten since: it would be a wrong gradient."""

@@ -130,6 +130,16 @@ def test_a_second_backward_through_a_freed_graph_names_the_op():
     assert x.grad.item() == pytest.approx(2 * np.e), "the refused ones left nothing"
 
 
+def test_grad_through_a_freed_graph_is_refused_where_its_inputs_need_it_and_only_there():
+    x, w = leaf(1.0), leaf(2.0)
+    h = x.exp()
+    h.backward()
+    for outputs in (h * w, h * w + x):
+        assert grad(outputs, w, retain_graph=True)[0].item() == pytest.approx(np.e)
+        with pytest.raises(RuntimeError, match="the graph behind exp was freed"):
+            grad(outputs, x, allow_unused=True)
+
+
 def test_retain_graph_allows_a_second_backward():
     x = leaf(3.0)
     y = x * x
@@ -201,8 +211,9 @@ def test_retained_gradients_are_their_own():
     w = z + 1
     for t in (y, z, w):
         t.retain_grad()
-    w.backward(np.ones(2))
+    w.backward(np.ones(2), retain_graph=True)
     assert not share(x.grad, y.grad, z.grad, w.grad)
+    assert not share(*grad(w, [x, y, z, w], np.ones(2)))
 
 
 def test_two_tables_never_share_a_gradient():
@@ -257,8 +268,12 @@ def test_backward_with_create_graph_leaves_a_gradient_that_can_be_differentiated
     x = leaf(1.0, 2.0)
     (x**3).sum().backward(create_graph=True)
     assert x.grad.requires_grad
-    again, = grad(x.grad.sum(), x)
+    again, = grad(x.grad.sum(), x, retain_graph=True)
     np.testing.assert_allclose(again._data, [6.0, 12.0])
+    y = (x**3).sum()
+    with tinydl.no_grad():  # create_graph says that a graph is wanted, in the sum with the old gradient, too
+        y.backward(create_graph=True)
+    np.testing.assert_allclose(grad(x.grad.sum(), x)[0]._data, [12.0, 24.0])
 
 
 def test_a_gradient_penalty_trains_its_weight():
