@@ -5,7 +5,10 @@
     metrics.py       how wrong predictions are
     features.py      attributes of users and items as arrays
     recommender.py   what every model offers: fit, predict, recommend, save, load
-    models/          the models, from means and biases on
+    models/          the models, from means and biases on, and MODELS, all of them by name
+    evaluation.py    one model on one split -> one row of a table
+    runs.py          run folders: what was asked for and what came out
+    cli.py           recmodels train | evaluate | recommend | compare
 
 Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.
 """

@@ -33,11 +33,14 @@ class WrongUse(Exception):
 
 
 def main(argv=None):
-    """Run the command; the exit code is 0, or 2 for whatever the user can put right."""
+    """Run the command; the exit code is 0, 2 for whatever the user can put right, or 130 if he stopped it."""
     try:
         args = _parser().parse_args(argv)
         args.command(args)
         return 0
+    except KeyboardInterrupt:
+        print("recmodels: stopped", file=sys.stderr)
+        return 130
     except (WrongUse, OSError, ValueError, KeyError, FloatingPointError, CheckpointError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
         print("recmodels: " + " ".join(str(text).split()), file=sys.stderr)

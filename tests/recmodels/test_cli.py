@@ -326,6 +326,16 @@ def test_damaged_runs(file, content, message, biases_run, tmp_path, run):
         assert message in refused(run(*command))
 
 
+def test_stopped_by_the_user(folder, tmp_path, run, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Biases, "_fit", stop)
+    code, _, err = run("train", "--model", "biases", "--data", folder, "--out", tmp_path)
+    assert code == 130 and err == "recmodels: stopped\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_module_is_the_command(monkeypatch, capsys):
     import runpy
 
