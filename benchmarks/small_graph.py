@@ -17,12 +17,12 @@ def problem(quick):
 
 def graph(x, w, b):
     """The same twenty operations in either library."""
-    h = (x @ w + b).tanh()                # 3
-    g = (x @ w - b).sigmoid()             # 6
-    y = h * g + x * (1 - g)               # 10
-    z = (y * y + 1).log() + y.exp()       # 14
-    r = (z - h).relu() / (g + 1)          # 17
-    return (r * x + h).mean()             # 20
+    h = (x @ w + b).tanh()           # 3
+    g = (x @ w - b).sigmoid()        # 6
+    y = h * g + x * (1 - g)          # 10
+    z = (y * y + 1).log() + y.exp()  # 15
+    r = (z - h).relu() / (g + 1)     # 19
+    return r.mean()                  # 20
 
 
 class _Side:
