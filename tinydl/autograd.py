@@ -25,6 +25,8 @@ def _unbroadcast(gradient, shape):
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[extra:], strict=True)):
+        raise ValueError(f"backward: a rule gave a gradient of shape {gradient.shape} for its input of shape {shape}")
     axes = tuple(range(extra)) + tuple(
         extra + i for i, n in enumerate(shape) if n == 1 and gradient.shape[extra + i] != 1)
     return np.reshape(np.sum(gradient, axis=axes), shape)

@@ -138,6 +138,8 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
                 if isinstance(x, Tensor) and (x._data is base or x._data.base is base):
                     stamp = x._stamp
         if not recorded or value.dtype.kind != "f":
+            if value.dtype.kind not in "fiub":
+                raise TypeError(f"{name}: the result would be {value.dtype}; tensors hold floats, integers and booleans")
             return Tensor._of(value, stamp=stamp)
         node = Node()
         node.name, node.rule, node.kind = name, rule, kind

@@ -93,6 +93,15 @@ def test_a_pullback_of_none_gives_no_gradient():
     assert values(a.grad) == [1.0] and b.grad is None
 
 
+@pytest.mark.parametrize("gives", [lambda dy: dy.T, lambda dy: dy[0], lambda dy: dy[:1], lambda dy: np.sum(dy)])
+def test_a_gradient_of_a_wrong_shape_is_refused_even_where_its_size_fits(gives):
+    @tinydl.op
+    def broken(x):
+        return x * 1, gives
+    with pytest.raises(ValueError, match=r"a rule gave a gradient of shape \(.*\) for its input of shape \(3, 2\)"):
+        broken(Tensor(np.ones((3, 2)), requires_grad=True)).sum().backward()
+
+
 def test_a_chain_of_100_000_nodes_works_and_is_released_without_recursion():
     x = leaf(1.0)
 

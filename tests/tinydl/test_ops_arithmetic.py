@@ -96,6 +96,8 @@ REFUSED = [
     (lambda: ops.linear(tinydl.ones(2, 4), tinydl.ones(5, 3)), ValueError, r"x \(2, 4\) for .* \(5, 3\) .* be 3 long"),
     (lambda: ops.einsum("ij,jk", tinydl.ones(2, 2), tinydl.ones(2, 2)), ValueError, "got 'ij,jk' for 2 operands; want e.g."),
     (lambda: ops.einsum("ij,jk->ik", tinydl.ones(2, 2)), ValueError, "for 1 operands"),
+    (lambda: ops.einsum("ij,ij->i", tinydl.ones(2, 1), tinydl.ones(2, 3)), ValueError, "'j' .* is 1 long .* and 3 in"),
+    (lambda: ops.multiply(leaf(1.0), 1j), TypeError, "multiply: the result would be complex128; tensors hold floats"),
     (lambda: ops.einsum("ii->i", tinydl.ones(2, 2)), ValueError, "'ii' in 'ii->i' has an index that repeats"),
     (lambda: ops.einsum("ij->j", tinydl.ones(2, 2)), ValueError, "'ij' in 'ij->j' .* stands nowhere else"),
     (lambda: ops.var(tinydl.ones(2, 1), axis=1, correction=1), ValueError, r"got 1 .*x \(2, 1\), axis 1\) .* correction=1"),

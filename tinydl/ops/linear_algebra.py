@@ -74,6 +74,12 @@ def einsum(subscripts, *operands):
         if len(set(term)) != len(term) or any(letter not in others for letter in term):
             raise ValueError(f"einsum: {term!r} in {subscripts!r} has an index that repeats or stands nowhere else; "
                              "sum over it, or take the diagonal, beforehand")
+    sizes = {}
+    for term, x in zip(terms, operands, strict=True):
+        for letter, n in zip(term, np.shape(x), strict=False):
+            if sizes.setdefault(letter, n) != n:
+                raise ValueError(f"einsum: index {letter!r} of {subscripts!r} is {sizes[letter]} long in one operand and "
+                                 f"{n} in another")
     return _einsum(*operands, terms=tuple(terms), output=output)
 
 
