@@ -70,16 +70,17 @@ def measure(name, row, quick):
     problem = row.problem(quick)
     if text := row.note(problem):
         print(f"  {text}")
-    sides, missing = {}, {}
+    runs, checks, missing = {}, {}, {}
     for side, build in row.sides.items():
         try:
             built = build(problem)
-            sides[side] = built, built.check()
+            checks[side], runs[side] = built.check(), built.run
         except Unavailable as error:
             missing[side] = str(error)
             print(f"  {side}: not available, {error}")
-    worst = _check_equal(row, {side: checked for side, (_, checked) in sides.items()})
-    seconds = take_turns({side: built.run for side, (built, _) in sides.items()}, rounds=5 if quick else 15)
+    worst = _check_equal(row, checks)
+    del checks, built  # tables of a million rows
+    seconds = take_turns(runs, rounds=5 if quick else 15)
     steps, flops = row.steps(problem), row.flops(problem)
     median = {side: statistics.median(times) for side, times in seconds.items()}
     for side, times in seconds.items():
@@ -87,7 +88,7 @@ def measure(name, row, quick):
         print(f"  {side:<24} {_ms(median[side] / steps)} a step (best {_ms(min(times) / steps)}){share}")
     best = min((side for side in median if side != TINYDL and side not in row.beside), key=median.get)
     ratio = median[best] / median[TINYDL]
-    del sides, built
+    del runs
     gc.collect()
     memory = {side: peak_memory(name, side, problem) for side in (TINYDL, best)} if row.memory else {}
     for side, (imports, peak) in memory.items():
