@@ -21,7 +21,7 @@ class NeuralRecommender(Recommender):
         epochs          how many at most; the learning rate falls to 0 over them along a cosine
         patience        stop after so many epochs without a better validation loss, and take the best (with `valid`)
         batch_size, lr  of Adam
-        weight_decay    of the embeddings of users and items, decoupled (AdamW)
+        weight_decay    of what says something of few ratings: embeddings of users and items; decoupled (AdamW)
         seed            of weights, dropout and the order of batches
         verbose         a line an epoch
 
@@ -82,8 +82,8 @@ class NeuralRecommender(Recommender):
         self.network_.eval()
 
     def _parameter_groups(self):
-        """Embeddings of users and items decay; layers do not: what they say is said by hundreds of thousands of ratings."""
-        tables = [t.weight for t in (*self.network_.user_tables(), *self.network_.item_tables()) if t.embedding_dim > 1]
+        """What the network lists in `decayed_tables` decays; layers do not: all ratings speak to them, not a user's few."""
+        tables = [table.weight for table in self.network_.decayed_tables()]
         others = [p for p in self.network_.parameters() if not any(p is t for t in tables)]
         groups = [{"params": tables, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]

@@ -39,7 +39,7 @@ class DeepRegressionNetwork(nn.Module):
     def user_tables(self):
         return ()
 
-    item_tables = user_tables
+    item_tables = decayed_tables = user_tables
 
 
 class DeepRegression(NeuralRecommender):

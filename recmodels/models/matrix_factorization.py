@@ -29,6 +29,9 @@ class BiasedMFNetwork(nn.Module):
     def item_tables(self):
         return self.b_i, self.Q
 
+    def decayed_tables(self):
+        return self.P, self.Q
+
 
 class BiasedMF(NeuralRecommender):
     """y = mu + b_u + b_i + <p_u, q_i>, MSE   (Koren, Bell, Volinsky 2009, equation 4)"""

@@ -63,6 +63,9 @@ class NeuralMFNetwork(nn.Module):
     def item_tables(self):
         return (self.E_m, self.b_i) if self.biases else (self.E_m,)
 
+    def decayed_tables(self):
+        return self.E_u, self.E_m
+
 
 class NeuralMF(NeuralRecommender):
     """Neural MF V1 (version=1) or V2 (version=2), MSE. biases=False, dropout=0, weight_decay=0 is the slide's plain form."""

@@ -5,6 +5,7 @@ import numpy as np
 from tinydl import nn, ops
 
 from ..features import Dense, MultiHot, OneHot
+from ..kernels import cross_codes
 from ..neural import NeuralRecommender
 
 
@@ -50,15 +51,13 @@ class WideDeepNetwork(nn.Module):
 
     def crosses(self, user, item):
         """The codes (B, L') of the wide part's features that are 1, 0 where there is none."""
-        c, g = self.c[user], self.g[item]                                  # (B, F), (B, L)
-        start, B = self.starts, len(user)
-        genre = np.where(g > 0, start[1] + g, 0)
-        crossed = np.where(g[:, None, :] > 0, start[2] + c[:, :, None] * self.genres + g[:, None, :], 0)  # (B, F, L)
-        groups = [start[0] + c, genre, np.reshape(crossed, (B, -1))]
+        c, g, start = self.c[user], self.g[item], self.starts              # (B, F), (B, L)
+        none = np.zeros((len(user), 1), np.int64)
+        groups = [start[0] + c, cross_codes(none, g, start[1], 0), cross_codes(c, g, start[2], self.genres)]
         if self.ids:
-            groups += [start[3] + user[:, None], start[4] + item[:, None],
-                       np.where(g > 0, start[5] + user[:, None] * self.genres + g, 0),
-                       start[6] + item[:, None] * self.attributes + c]
+            u, i = user[:, None], item[:, None]
+            groups += [start[3] + u, start[4] + i, cross_codes(u, g, start[5], self.genres),
+                       start[6] + i * self.attributes + c]
         return np.concatenate(groups, axis=1)
 
     def forward(self, user, item):
@@ -75,6 +74,9 @@ class WideDeepNetwork(nn.Module):
 
     def item_tables(self):
         return (self.E_i,) if self.ids else ()
+
+    def decayed_tables(self):
+        return (self.wide, self.E_u, self.E_i) if self.ids else ()
 
 
 class WideDeep(NeuralRecommender):

@@ -79,6 +79,7 @@ CASES = {
     "embedding_bag_weight_gradient": bags("table", "index", "dy"),
     "embedding_bag_gradient": [bags("index", "weights", "dy", V, -1), bags("index", "weights", "dy", V, 4)],
     "relu_gradient": vectors(2, 0, ()),
+    "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
     "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],
