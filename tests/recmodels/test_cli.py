@@ -243,13 +243,15 @@ def test_a_run_is_not_evaluated_on_other_data(biases_run, folder, tmp_path, run)
 
 def test_fingerprints_see_every_column():
     small = synthetic_ratings(users=30, items=60, ratings=800, rng=0)
-    strings = Interactions(small.frame.assign(user=small.frame["user"].astype(str)))
-    marks = {fingerprint(small), fingerprint(small.take(np.arange(800)[::-1])), fingerprint(strings)}
+    words = small.frame["user"].astype(str)
+    marks = {fingerprint(small), fingerprint(small.take(np.arange(800)[::-1]))}
+    for ids in (words, words + "a", words.iloc[::-1].tolist()):
+        marks.add(fingerprint(Interactions(small.frame.assign(user=ids))))
     for column in ("user", "item", "rating"):
         other = small.take(np.arange(800))
         other.frame.loc[5, column] += 1
         marks.add(fingerprint(other))
-    assert len(marks) == 6 and fingerprint(small.take(np.arange(800))) in marks
+    assert len(marks) == 8 and fingerprint(small.take(np.arange(800))) in marks
 
 
 # ---------------------------------------------------------------- what is refused
