@@ -39,7 +39,10 @@ class DeepRegressionNetwork(nn.Module):
     def user_tables(self):
         return ()
 
-    item_tables = decayed_tables = user_tables
+    item_tables = user_tables
+
+    def decayed_tables(self):
+        return self.E_2, self.E_3, self.E_4
 
 
 class DeepRegression(NeuralRecommender):

@@ -76,7 +76,7 @@ class WideDeepNetwork(nn.Module):
         return (self.E_i,) if self.ids else ()
 
     def decayed_tables(self):
-        return (self.wide, self.E_u, self.E_i) if self.ids else ()
+        return (self.wide, self.E_u, self.E_i) if self.ids else (self.wide, self.E_c)
 
 
 class WideDeep(NeuralRecommender):

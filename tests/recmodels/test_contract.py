@@ -181,8 +181,6 @@ WITHOUT_EFFECT = {
     ("*", "verbose"): "prints",
     ("*", "patience"): "acts with validation data only: test_early_stopping",
     ("wide-deep-attributes", "k"): "the size of the embeddings of ids, which it has not",
-    ("wide-deep-attributes", "weight_decay"): "of the embeddings of ids",
-    ("deep-regression", "weight_decay"): "of the embeddings of ids",
 }
 
 
