@@ -13,6 +13,8 @@ themselves, and its pullbacks, applied to a tensor, record the graph of the grad
 use nothing of the values and serve as they are.
 """
 
+import operator
+
 import numpy as np
 
 from .op import Node, recording
@@ -33,123 +35,118 @@ def _unbroadcast(gradient, shape):
 
 
 def _reachable(outputs, inputs):
-    """Nodes and leaves that a gradient flows through on its way from outputs, as {node or leaf: None}.
+    """(keys, nodes) that a gradient flows through on its way from outputs: nodes and leaves, and the nodes, newest first.
 
     With `inputs`, only those that lead to one of them.
     """
-    keys, stack = {}, [_key(t) for t in outputs]
-    keys.update(dict.fromkeys(stack))
+    stack = [_key(t) for t in outputs]
+    keys, nodes = dict.fromkeys(stack), []
     while stack:
         node = stack.pop()
-        if isinstance(node, Node):
+        if type(node) is Node:
+            nodes.append(node)
             for _, x in node.parents:
                 key = x._node or x
                 if key not in keys:
                     keys[key] = None
                     stack.append(key)
-    if inputs is None:
-        return keys
-    wanted = dict.fromkeys(_key(t) for t in inputs)
-    for node in sorted((k for k in keys if isinstance(k, Node)), key=_number):
-        if node not in wanted and any((x._node or x) in wanted for _, x in node.parents):
-            wanted[node] = None
-    return {key: None for key in keys if key in wanted}
+    nodes = sorted(dict.fromkeys(nodes), key=_number)
+    if inputs is not None:
+        keys = dict.fromkeys(key for t in inputs if (key := _key(t)) in keys)
+        for node in nodes:
+            if node not in keys and any((x._node or x) in keys for _, x in node.parents):
+                keys[node] = None
+        nodes = [node for node in nodes if node in keys]
+    return keys, nodes[::-1]
 
 
 def _key(tensor):
     return tensor._node or tensor
 
 
-def _number(node):
-    return node.number
+_number = operator.attrgetter("number")
 
 
-def _repeats(gradient, gradients):
-    return len(gradients) > 1 and sum(other is gradient for other in gradients) > 1
-
-
-def _pull(node, dy, create_graph):
-    """The gradient of each parent of a node, given the gradient of its value."""
+def _pullbacks(node, dy, keys, create_graph):
+    """A node's pullbacks, one an input; on tensors where a graph of the gradient is wanted."""
     pullbacks = node.pullbacks
     if create_graph and node.kind != "linear":
         _, *pullbacks = node.rule(*node.inputs, **node.options)
-    if node.kind == "joint":
+    if node.kind == "joint":  # one function gives all the gradients that are needed
         needs = [False] * len(node.inputs)
-        for position, _ in node.parents:
-            needs[position] = True
-        gradients = pullbacks[0](dy, needs)
-        return [gradients[position] for position, _ in node.parents]
-    return [pullbacks[position](dy) if pullbacks[position] is not None else None for position, _ in node.parents]
+        for position, x in node.parents:
+            needs[position] = (x._node or x) in keys
+        return [lambda dy, gradient=gradient: gradient for gradient in pullbacks[0](dy, needs)]
+    return pullbacks
 
 
 def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
     """Gradients of sum_k <seeds[k], outputs[k]>, as {leaf or node of an input: gradient}."""
-    keys = _reachable(outputs, inputs)
+    keys, nodes = _reachable(outputs, inputs)
     wanted = dict.fromkeys(_key(t) for t in inputs) if inputs is not None else {}
     pending, found = {}, {}
     for tensor, seed in zip(outputs, seeds, strict=True):
         key = _key(tensor)
         pending[key] = pending[key] + seed if key in pending else seed
-    nodes = sorted((k for k in keys if isinstance(k, Node)), key=_number, reverse=True)
     with recording(create_graph):
         for node in nodes:
             dy = pending.pop(node, None)
             if dy is None:
                 continue
-            if isinstance(dy, RowGradient):
+            if type(dy) is RowGradient:
                 dy = dy.dense()
             if node in wanted:
                 found[node] = dy if create_graph else dy.copy()
             if node.retained is not None and (tensor := node.retained()) is not None:
-                _leave(tensor, dy if create_graph else dy.copy(), tensor.grad)
+                _leave(tensor, _own(dy if create_graph else dy.copy(), {}), tensor.grad)
             node.check_unchanged()
-            parents = node.parents
-            if inputs is not None:
-                if not any((x._node or x) in keys for _, x in parents):
-                    continue
-            gradients = _pull(node, dy, create_graph)
-            for (_, x), gradient in zip(parents, gradients, strict=True):
+            pullbacks = _pullbacks(node, dy, keys, create_graph)
+            for position, x in node.parents:
                 key = x._node or x
-                if gradient is None or key not in keys:
+                if key not in keys or pullbacks[position] is None:
+                    continue
+                gradient = pullbacks[position](dy)
+                if gradient is None:
                     continue
                 if type(gradient) is not RowGradient:
-                    if gradient.shape != x._data.shape:
-                        gradient = _unbroadcast(gradient, x._data.shape)
-                    if gradient.dtype is not x._data.dtype and gradient.dtype != x._data.dtype:
-                        gradient = gradient.to(x._data.dtype) if create_graph else gradient.astype(x._data.dtype)
-                    elif x._node is None and not create_graph and (gradient is dy or _repeats(gradient, gradients)):
-                        gradient = gradient.copy()  # two inputs that receive the same array must not share it
+                    array = x._data
+                    if gradient.shape != array.shape:
+                        gradient = _unbroadcast(gradient, array.shape)
+                    if gradient.dtype is not array.dtype and gradient.dtype != array.dtype:
+                        gradient = gradient.to(array.dtype) if create_graph else gradient.astype(array.dtype)
                 before = pending.get(key)
                 pending[key] = gradient if before is None else before + gradient
             if not retain_graph:
                 node.free()
-    for key, gradient in pending.items():
-        found[key] = gradient
+    found.update(pending)
     return found
 
 
 def _leave(tensor, gradient, before):
-    """tensor.grad = before + gradient, in memory of its own."""
-    if before is None:
-        tensor.grad = _own(gradient)
-        return
-    gradient = gradient if isinstance(gradient, (Tensor, RowGradient)) else Tensor._of(np.asarray(gradient))
-    if type(before) is not type(gradient):
-        before, gradient = _dense(before), _dense(gradient)
-    with recording(True):  # a graph grows only where one of the two has one
-        tensor.grad = before + gradient
+    """tensor.grad = before + gradient."""
+    if before is not None:
+        if type(before) is not type(gradient):
+            before, gradient = _dense(before), _dense(gradient)
+        with recording(True):  # a graph grows only where one of the two has one
+            gradient = before + gradient
+    tensor.grad = gradient
 
 
-def _own(gradient):
-    """A gradient as `.grad` holds it, in memory of its own: many are views of the gradient they were made from."""
+def _own(gradient, taken):
+    """The gradient in memory that nobody else holds: many are views of another, or the very array of another.
+
+    taken: {id of an array: the array} of the gradients that were handed out before.
+    """
     if isinstance(gradient, RowGradient):
-        g = gradient
-        return g if g.values.base is None else RowGradient(g.rows, g.values.copy(), g.shape, g.sparse, g.unique)
+        return gradient if gradient.unique else gradient.coalesce()
     if isinstance(gradient, Tensor):
         with recording(True):
             return gradient.clone()
     gradient = np.asarray(gradient)
-    return Tensor._of(gradient if gradient.base is None and gradient.flags.writeable else gradient.copy())
+    if isinstance(gradient.base, np.ndarray) or not gradient.flags.writeable or id(gradient) in taken:
+        gradient = gradient.copy()
+    taken[id(gradient)] = gradient
+    return Tensor._of(gradient)
 
 
 def _dense(gradient):
@@ -185,9 +182,10 @@ def backward(tensor, gradient=None, retain_graph=None, create_graph=False):
     """Add d<gradient, tensor>/d(leaf) to the `.grad` of every leaf behind `tensor`. Binds to `Tensor.backward`."""
     retain_graph = create_graph if retain_graph is None else retain_graph
     seeds = _seeds([tensor], [gradient], create_graph)
+    taken = {}
     for leaf, value in _sweep([tensor], seeds, None, retain_graph, create_graph).items():
         if isinstance(leaf, Tensor):
-            _leave(leaf, value, leaf.grad)
+            _leave(leaf, _own(value, taken), leaf.grad)
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
@@ -208,7 +206,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
         if not x.requires_grad:
             raise RuntimeError(f"grad: input {position} does not require grad")
     found = _sweep(outputs, _seeds(outputs, gradients, create_graph), inputs, retain_graph, create_graph)
-    results = []
+    results, taken = [], {}
     for position, x in enumerate(inputs):
         value = found.get(_key(x))
         if value is None and not allow_unused:
@@ -216,7 +214,7 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
                                "gives None for it")
         if isinstance(value, RowGradient):
             value = value.dense()
-        results.append(None if value is None else _own(value))
+        results.append(None if value is None else _own(value, taken))
     return tuple(results)
 
 
@@ -225,9 +223,9 @@ def first_nonfinite(tensor, names=None):
 
     The Trainer asks this when a loss is not finite. names: {parameter: its name} for leaves.
     """
-    keys = _reachable([tensor], None)
+    _, nodes = _reachable([tensor], None)
     made = {tensor: tensor._node}
-    for node in (k for k in keys if isinstance(k, Node)):
+    for node in nodes:
         made.update((x, x._node) for x in node.inputs if isinstance(x, Tensor))
     for x, node in sorted(made.items(), key=lambda item: item[1].number if item[1] is not None else 0):
         if not np.all(np.isfinite(x._data)):

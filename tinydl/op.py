@@ -132,8 +132,8 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
             value, *pullbacks = rule(*arrays, **options)
             value = np.asarray(value)
         stamp = None
-        if value.base is not None:
-            base = value.base
+        base = value.base
+        if isinstance(base, np.ndarray):
             for x in inputs:
                 if isinstance(x, Tensor) and (x._data is base or x._data.base is base):
                     stamp = x._stamp

@@ -1,6 +1,6 @@
 """The deep regression model: does the user like the film? A network on attributes with a sigmoid at its end."""
 
-from tinydl import nn, ops
+from tinydl import from_numpy, nn, ops
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
@@ -30,7 +30,7 @@ class DeepRegressionNetwork(nn.Module):
 
     def forward(self, user, item):
         b, c, d = (self.bcd[user._data, f] - self.offsets[f] for f in range(3))
-        h_1 = F.relu(self.W_1(self.a[item._data]))
+        h_1 = F.relu(self.W_1(from_numpy(self.a[item._data])))
         e_2, e_3, e_4 = self.E_2(b), self.E_3(c), self.E_4(d)
         h_5 = self.dropout(ops.concatenate([h_1, e_2, e_3, e_4], axis=1))
         h_6 = F.tanh(self.W_5(h_5))

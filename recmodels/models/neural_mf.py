@@ -1,7 +1,7 @@
 """Neural MF: one tower of layers for the movie, one for the user, and their product (slides "Neural MF V1" and "V2")."""
 
 
-from tinydl import nn, ops
+from tinydl import from_numpy, nn, ops
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
@@ -42,7 +42,7 @@ class NeuralMFNetwork(nn.Module):
             nn.init.normal_(table.weight, 0, scale, rng=rng)
 
     def forward(self, user, item):
-        h_m, e_m = F.relu(self.W_m(self.a[item._data])), self.E_m(item)
+        h_m, e_m = F.relu(self.W_m(from_numpy(self.a[item._data]))), self.E_m(item)
         h_u, e_u = self.A_u(self.c[user._data]), self.E_u(user)
         h_3 = self.dropout(ops.concatenate([h_m, e_m], axis=1))
         h_4 = self.dropout(ops.concatenate([h_u, e_u], axis=1))

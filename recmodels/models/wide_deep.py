@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinydl import nn, ops
+from tinydl import from_numpy, nn, ops
 
 from ..features import Dense, MultiHot, OneHot
 from ..kernels import cross_codes
@@ -63,7 +63,7 @@ class WideDeepNetwork(nn.Module):
     def forward(self, user, item):
         u, i = user._data, item._data
         wide = self.wide(self.crosses(u, i)).reshape(-1)
-        h_0 = [self.a[i], self.E_c(self.c[u]).reshape(len(u), -1)]
+        h_0 = [from_numpy(self.a[i]), self.E_c(self.c[u]).reshape(len(u), -1)]
         if self.ids:
             h_0 += [self.E_u(user), self.E_i(item)]
         h_L = self.deep(self.dropout(ops.concatenate(h_0, axis=1)))

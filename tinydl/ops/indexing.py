@@ -155,6 +155,7 @@ def embedding_bag(index, weight, mode="sum", per_sample_weights=None, padding_id
         s = present
         if mode == "mean":
             s = present / np.maximum(np.sum(present, axis=1, keepdims=True), 1)
+        s.flags.writeable = False  # nobody will change it, so the graph needs no copy
     elif mode != "sum":
         raise ValueError("embedding_bag: per_sample_weights work with mode='sum' only, as in PyTorch")
     elif per_sample_weights.shape != index.shape:

@@ -49,7 +49,7 @@ def linear(x, weight, bias=None):
                          f"{weight.shape[1]} long")
     y = np.matmul(x, np.transpose(weight))
     if bias is not None:
-        y = y + bias
+        y = np.add(y, bias, out=y) if isinstance(y, np.ndarray) else y + bias  # nobody else holds y's memory yet
 
     def flat(a):
         return np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))

@@ -63,6 +63,11 @@ def pad(x, pad_width=None, value=0.0):
     return np.pad(x, pad_width, constant_values=value), lambda dy: dy[inside]
 
 
+def _packed(x):
+    """The same numbers in one block of memory, which those who read them next go through faster."""
+    return np.ascontiguousarray(x) if isinstance(x, np.ndarray) else x
+
+
 @op(linear=True)
 def _concatenate(*xs, axis=0):
     """y = the xs one after the other along axis;   dx_k = its piece of dy"""
@@ -70,7 +75,7 @@ def _concatenate(*xs, axis=0):
     lead = (slice(None),) * (axis % xs[0].ndim)
 
     def piece(start, end):
-        return lambda dy: dy[(*lead, slice(start, end))]
+        return lambda dy: _packed(dy[(*lead, slice(start, end))])
 
     return np.concatenate(xs, axis=axis), *(piece(end - x.shape[axis], end) for x, end in zip(xs, ends, strict=True))
 
