@@ -14,24 +14,26 @@ from . import metrics
 def error_by_group(model, train, test, by):
     """A DataFrame with a row for each group: users, ratings, mean rating, bias (mean of p - y), rmse, mae.
 
-    by: a column of the users' table ("gender", "age"), or "activity": quarters of the users by their number of training
-    ratings. bias > 0 means that the group's ratings are predicted too high.
+    by: a column of the users' table ("gender", "age"; who has no value there is "missing"), or "activity": quarters of the
+    users by their number of training ratings. bias > 0 means that the group's ratings are predicted too high.
     """
     import pandas
 
     users, y, p = test.frame["user"].to_numpy(), test.frame["rating"].to_numpy(), model.predict(test)
     if by == "activity":
         counts = train.frame["user"].value_counts()
-        borders = np.quantile(counts, [0.25, 0.5, 0.75])
+        borders = np.floor(np.quantile(counts, [0.25, 0.5, 0.75]))  # a number of ratings is whole: so are the labels
         n = counts.reindex(users).fillna(0).to_numpy()
         labels = np.array([f"{low:.0f} to {high:.0f} ratings" for low, high in zip(
-            [counts.min(), *(borders + 1)], [*borders, counts.max()], strict=True)])
+            [min(counts.min(), n.min()), *(borders + 1)], [*borders, counts.max()], strict=True)])
         order, group = list(labels), labels[np.searchsorted(borders, n)]
     else:
         if by not in test.users.columns:
             raise KeyError(f"error_by_group: no column {by!r} of the users, only {list(test.users.columns)}, or 'activity'")
-        group = test.users[by].reindex(users).to_numpy()
-        order = sorted(pandas.unique(group))
+        group = test.users[by].reindex(users).to_numpy(object)
+        missing = pandas.isna(group)
+        order = sorted(set(group[~missing].tolist())) + ["missing"]
+        group[missing] = "missing"
     rows = []
     for name in order:
         rows_of = np.flatnonzero(group == name)
