@@ -121,7 +121,11 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
             # An array that the graph holds but the user owns would change behind its back: keep a copy of it.
             inputs = [x.copy() if type(x) is np.ndarray and not _is_final(x) else x for x in inputs]
             arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
-        value, *pullbacks = rule(*arrays, **options)
+        try:
+            value, *pullbacks = rule(*arrays, **options)
+        except ValueError as error:
+            _explain_shapes(error, name, arrays)
+            raise
         if type(value) is not np.ndarray:
             value = np.asarray(value)
         if value.dtype is not dtype and not casts and value.dtype.kind == "f" and value.dtype != dtype:
@@ -152,6 +156,14 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
 
     apply.rule = rule
     return apply
+
+
+def _explain_shapes(error, name, arrays):
+    """Say of NumPy's complaint about broadcasting which operation it was, and what would have fitted."""
+    if str(error).startswith("operands could not be broadcast together with shapes"):
+        shapes = " and ".join(str(np.shape(x)) for x in arrays)
+        raise ValueError(f"{name}: got shapes {shapes}; counted from the last axis, lengths must be equal or 1: reshape one "
+                         "of them, or give it an axis of length 1 with x[:, None]") from error
 
 
 def _is_final(array):

@@ -26,7 +26,7 @@ class Interactions:
             raise ValueError(f"Interactions: the frame has the columns {list(frame.columns)}, want user, item and rating "
                              f"(and timestamp where known): rename or add {' and '.join(missing)}")
         if len(frame) == 0:
-            raise ValueError("Interactions: got an empty frame, want at least one rating")
+            raise ValueError("Interactions: got an empty frame, want at least one rating; did a filter leave nothing?")
         frame = frame[[c for c in columns if c in frame.columns]].reset_index(drop=True)
         for column in ("user", "item"):
             _check_ids(frame[column], f"the column {column}")

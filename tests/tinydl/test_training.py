@@ -177,7 +177,6 @@ def test_a_bad_parameter_is_named():
         trainer.fit(*loaders(), epochs=1)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_the_operation_that_made_nan_is_named():
     trainer = regression()
     trainer.loss = lambda p, t: F.mse_loss(tinydl.log(p - 100), t)
@@ -185,7 +184,6 @@ def test_the_operation_that_made_nan_is_named():
         trainer.fit(*loaders(), epochs=1)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_parameter_that_the_last_step_spoiled_is_named():
     """The slope of sqrt at 0 is infinite: the loss is finite, the gradient is not."""
     trainer = regression()

@@ -23,7 +23,7 @@ class DataLoader:
         if not isinstance(dataset, Dataset):
             dataset = TensorDataset(*(dataset if isinstance(dataset, (tuple, list)) else (dataset,)))
         if len(dataset) == 0:
-            raise ValueError("DataLoader: the dataset is empty")
+            raise ValueError("DataLoader: the dataset is empty, want at least one row; did a filter leave nothing?")
         if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise ValueError(f"DataLoader: got batch_size={batch_size}, want a whole number of at least 1")
         self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, int(batch_size), shuffle, drop_last

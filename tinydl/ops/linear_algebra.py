@@ -17,9 +17,11 @@ def matmul(a, b):
 
     Shapes as NumPy's: (n, k) @ (k, m), stacks (..., n, k) @ (..., k, m) that broadcast, and vectors (k,) on either side.
     """
-    if 0 in (a.ndim, b.ndim) or a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
+    if 0 in (a.ndim, b.ndim):
+        raise ValueError(f"matmul: got shapes {a.shape} and {b.shape}, want vectors or matrices; with a number, use *")
+    if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ValueError(f"matmul: got shapes {a.shape} and {b.shape}; the last axis of the first must be as long as the "
-                         f"{'second last' if b.ndim > 1 else 'only'} axis of the second")
+                         f"{'second last' if b.ndim > 1 else 'only'} axis of the second; transpose one, or swap them")
     rows, columns = a.shape, b.shape
 
     def lift(dy):  # the product's gradient with the axes that vectors left out
@@ -46,7 +48,7 @@ def linear(x, weight, bias=None):
     """
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: got x {x.shape} for a weight {weight.shape} (out, in); x's last axis must be "
-                         f"{weight.shape[1]} long")
+                         f"{weight.shape[1]} long: reshape x, or make the layer for what x has")
     y = np.matmul(x, np.transpose(weight))
     if bias is not None:
         y = np.add(y, bias, out=y) if isinstance(y, np.ndarray) else y + bias  # nobody else holds y's memory yet

@@ -28,7 +28,8 @@ def _reduce(name, loss, reduction):
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{name}: got reduction={reduction!r}, want 'mean', 'sum' or 'none'")
     if loss.shape and 0 in loss.shape and reduction == "mean":
-        raise ValueError(f"{name}: the mean over an empty batch (shape {loss.shape}) does not exist")
+        raise ValueError(f"{name}: the mean over an empty batch (shape {loss.shape}) does not exist; leave such batches "
+                         "out, or pass reduction='sum'")
     return mean(loss) if reduction == "mean" else sum(loss)
 
 

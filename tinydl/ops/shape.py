@@ -96,9 +96,12 @@ def concatenate(tensors, axis=0):
     """Join along an axis that exists. All other axes must agree."""
     tensors = [x if hasattr(x, "shape") else np.asarray(x) for x in tensors]
     shapes = [x.shape for x in tensors]
-    if not tensors or len({len(s) for s in shapes}) != 1 or any(
+    if not tensors:
+        raise ValueError("concatenate: got no tensors, want at least one")
+    if len({len(s) for s in shapes}) != 1 or any(
             len({s[i] for s in shapes}) != 1 for i in range(len(shapes[0])) if i != axis % len(shapes[0])):
-        raise ValueError(f"concatenate: got shapes {shapes}; they must agree on every axis but axis {axis}")
+        raise ValueError(f"concatenate: got shapes {shapes}; they must agree on every axis but axis {axis}: reshape or cut "
+                         "some, or join along another axis")
     return _concatenate(*tensors, axis=axis)
 
 

@@ -55,12 +55,16 @@ def load(path):
     """The tree that `save` wrote to `path`; CheckpointError where the file is damaged or something else."""
     with open(path, "rb") as file:
         try:
+            if file.read(2) != b"PK":  # else np.load takes it for a pickle, and tells how to run a stranger's code
+                raise ValueError("it is no zip file")
+            file.seek(0)
             members = np.load(file, allow_pickle=False)
             arrays = {name: members[name] for name in members.files}
             return _unpack(json.loads(arrays.pop("tree").tobytes().decode()), arrays)
         except Exception as error:  # zip, NumPy and JSON have some ten ways of complaining about a strange file
             raise CheckpointError(f"load: {os.fspath(path)} is damaged or not a checkpoint of this library "
-                                  f"({type(error).__name__}: {error}); start from an earlier one") from error
+                                  f"({type(error).__name__}: {error}); start from an earlier one, or train "
+                                  "again") from error
 
 
 def _pack(node, arrays):

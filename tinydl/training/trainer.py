@@ -85,6 +85,7 @@ class Trainer:
             self._seconds, started = self._seconds + time.perf_counter() - started, time.perf_counter()
             self._call("on_batch_end")
 
+    @np.errstate(all="ignore")  # what is not finite stops the training by name; NumPy's warnings would come before it
     def _step(self, batch):
         *inputs, target = batch
         loss = self.loss(self.model(*inputs), target)
