@@ -205,7 +205,7 @@ def _check_members(archive, members, folder, limit):
         kind = stat.S_IFMT(member.external_attr >> 16)
         if name.startswith("/") or name[1:2] == ":" or ".." in name.split("/"):
             raise DownloadError(f"{archive} holds {member.filename!r}, a name that leads out of the folder; nothing was "
-                                "unpacked")
+                                "unpacked. Get the archive from its publisher")
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
             raise DownloadError(f"{archive} holds {member.filename!r}, a link or device, want files and folders only; "
                                 "nothing was unpacked")

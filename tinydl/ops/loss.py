@@ -108,7 +108,8 @@ def nll_loss(log_probability, target, reduction="mean", ignore_index=-100):
     classes = log_probability.shape[1]
     if np.any(kept & ((target < 0) | (target >= classes))):
         bad = target[kept & ((target < 0) | (target >= classes))][0]
-        raise IndexError(f"nll_loss: got class {bad}, want 0 <= class < {classes} (or ignore_index={ignore_index})")
+        raise IndexError(f"nll_loss: got class {bad}, want 0 <= class < {classes} (or ignore_index={ignore_index}): "
+                         "count classes from 0, or make the last layer wider")
     picked = gather(log_probability, 1, np.expand_dims(np.where(kept, target, 0), 1))
     loss = where(kept, -np.reshape(picked, target.shape), 0)
     if reduction == "mean":
