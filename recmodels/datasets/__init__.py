@@ -1,13 +1,20 @@
-"""Datasets: every loader returns `Interactions`.
+"""Datasets: a loader of ratings returns `Interactions`, one of visits `CheckIns`.
 
-    interactions.py   ratings beside the attributes of users and items
-    movielens.py      MovieLens 1M and 100K
-    synthetic.py      a made world with MovieLens' columns and a known truth
-    download.py       where data lies, and how it gets there
+    interactions.py         ratings beside the attributes of users and items
+    movielens.py            MovieLens 1M and 100K
+    synthetic.py            a made world with MovieLens' columns and a known truth
+    checkins.py             visits to venues, and what part of the week a local time is
+    foursquare.py           Foursquare's check-ins in New York and Tokyo
+    synthetic_checkins.py   a made city with Foursquare's columns and a known truth
+    download.py             where data lies, and how it gets there
 """
 
+from .checkins import CheckIns
+from .foursquare import load_foursquare
 from .interactions import Interactions
 from .movielens import load_movielens
 from .synthetic import SyntheticRatings, synthetic_ratings
+from .synthetic_checkins import SyntheticCheckIns, synthetic_checkins
 
-__all__ = ["Interactions", "SyntheticRatings", "load_movielens", "synthetic_ratings"]
+__all__ = ["CheckIns", "Interactions", "SyntheticCheckIns", "SyntheticRatings", "load_foursquare", "load_movielens",
+           "synthetic_checkins", "synthetic_ratings"]
