@@ -9,6 +9,7 @@
 """
 
 import argparse
+import importlib.util
 import pathlib
 import tempfile
 
@@ -31,8 +32,10 @@ def arguments(name, description=None):
     return parser
 
 
-def output_folder(args):
-    """The folder of --out, made; the example ends with a message where nothing can be written."""
+def output_folder(args, figures=True):
+    """The folder of --out, made; the example ends here with a message where nothing can be written to it, or drawn."""
+    if figures and importlib.util.find_spec("matplotlib") is None:
+        raise SystemExit('the figures of this example need matplotlib: pip install -e ".[plots]"')
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=args.out):

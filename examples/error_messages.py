@@ -296,7 +296,7 @@ def show(text):
 
 def main(argv=None):
     args = arguments("error_messages", __doc__).parse_args(argv)
-    output_folder(args)
+    output_folder(args, figures=False)
     print("protocol: made-up (SYNTHETIC) data and files in a temporary folder, which stands as FOLDER below; no seed, no "
           "network")
     for heading, cases in MISTAKES.items():

@@ -34,6 +34,14 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
         common.output_folder(args)
 
 
+def test_without_matplotlib_an_example_ends_before_it_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(common.importlib.util, "find_spec", lambda name: None)
+    args = common.arguments("a").parse_args(["--out", str(tmp_path / "new")])
+    with pytest.raises(SystemExit, match=r"need matplotlib: pip install"):
+        common.output_folder(args)
+    assert not args.out.exists() and common.output_folder(args, figures=False) == args.out
+
+
 def test_a_figure_from_generated_data_says_so(tmp_path, capsys):
     fig, _ = common.figure(synthetic=True)
     assert "synthetic" in fig.get_supxlabel()
