@@ -7,10 +7,13 @@
     learning_curve.png  the same as a figure, where matplotlib is installed
 """
 
+import contextlib
 import json
 import pathlib
 import tempfile
 import zlib
+
+from tinydl import plotting
 
 _SETTINGS = ("model", "parameters", "data", "fingerprint", "synthetic", "split_seed", "seed", "refit", "protocol", "sizes")
 
@@ -68,17 +71,6 @@ def load_run(folder):
 
 
 def _learning_curve(history, path, settings):
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot(xlabel="epoch", ylabel="loss",
-                              title=settings["model"] + (", SYNTHETIC data" if settings["synthetic"] else ""))
-    for column, label in (("train_loss", "training"), ("valid_loss", "validation")):
-        if column in history:
-            axes.plot(history.index, history[column], marker="o", label=label)
-    axes.legend()
-    figure.savefig(path, dpi=150)
+    title = settings["model"] + (", SYNTHETIC data" if settings["synthetic"] else "")
+    with contextlib.suppress(ImportError):  # matplotlib is an extra
+        plotting.learning_curve(history, path, title=title)
