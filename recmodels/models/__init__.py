@@ -3,6 +3,7 @@
     baselines.py              global-mean, biases; on attributes ridge, and logistic for "does the user like it?"
     matrix_factorization.py   biased-mf
     neural_mf.py              neural-mf-1, neural-mf-2: the slides Neural MF V1 and V2
+    factorization_machine.py  fm; beside it neural_fm.py and neural_tf.py, networks for ranking
     wide_deep.py              wide-deep, and wide-deep-attributes, which sees no ids
     deep_regression.py        deep-regression, for "does the user like it?"
 """
@@ -11,6 +12,7 @@ from functools import partial
 
 from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
 from .deep_regression import DeepRegression
+from .factorization_machine import FactorizationMachine
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
 from .wide_deep import WideDeep
@@ -22,6 +24,7 @@ MODELS = {
     "biased-mf": BiasedMF,
     "neural-mf-1": partial(NeuralMF, version=1),
     "neural-mf-2": partial(NeuralMF, version=2),
+    "fm": FactorizationMachine,
     "wide-deep": partial(WideDeep, ids=True),
     "wide-deep-attributes": partial(WideDeep, ids=False),
     "deep-regression": DeepRegression,

@@ -16,6 +16,7 @@ from recmodels.models import (
     BiasedMF,
     Biases,
     DeepRegression,
+    FactorizationMachine,
     LogisticRegression,
     NeuralMF,
     RidgeRegression,
@@ -65,7 +66,7 @@ def test_the_registry_covers_every_model():
     assert exported == {type(factory()) for factory in MODELS.values()}
     assert MODELS["neural-mf-1"]().version == 1 and MODELS["neural-mf-2"]().version == 2
     assert MODELS["wide-deep"]().ids and not MODELS["wide-deep-attributes"]().ids
-    assert [MODELS[name]().output for name in ALL] == ["rating"] * 8 + ["probability"] * 2
+    assert [MODELS[name]().output for name in ALL] == ["rating"] * 9 + ["probability"] * 2
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -176,7 +177,7 @@ def test_users_and_items_without_training_ratings(name, split):
 # what each parameter is changed to, and where it has no effect by definition
 CHANGES = {"reg": 500.0, "reg_user": 50.0, "reg_item": 50.0, "sweeps": 1, "steps": 1, "threshold": 3.0, "k": 4,
            "k_attribute": 2, "hidden": 5, "dropout": 0.55, "scale": 0.11, "epochs": 2, "batch_size": 32, "lr": 0.0031,
-           "weight_decay": 0.77, "seed": 1}
+           "weight_decay": 0.77, "seed": 1, "order": 3, "form": "full"}
 WITHOUT_EFFECT = {
     ("*", "verbose"): "prints",
     ("*", "patience"): "acts with validation data only: test_early_stopping",
@@ -309,7 +310,8 @@ def doubled(name, split, **changes):
 
 
 VARIANTS = [(name, {}) for name in NEURAL] + [
-    (name, {"biases": not MODELS[name]().biases}) for name in ("neural-mf-1", "neural-mf-2")]
+    (name, {"biases": not MODELS[name]().biases}) for name in ("neural-mf-1", "neural-mf-2")] + [
+    ("fm", {"order": order, "form": form}) for order, form in ((3, "distinct"), (2, "full"), (3, "full"))]
 
 
 @pytest.mark.parametrize("name, changes", VARIANTS)
@@ -373,7 +375,23 @@ def wide_deep(model, w, u, i):
     return model.mean_ + sum(w["wide.weight"][c, 0] for c in codes) + dense(w, "w_L", h)[0]
 
 
-FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, DeepRegression: deep_regression, WideDeep: wide_deep}
+def factorization_machine(model, w, u, i):
+    genres = np.flatnonzero(model.items_.multihot[i])
+    starts = np.cumsum([0, len(model.users_), len(model.items_), model.users_.vocabulary])
+    x = np.zeros(len(w["fm.w.weight"]))
+    x[[u, starts[1] + i, *(starts[2] + model.users_.onehot[u])]] = 1
+    x[starts[3] + 1 + genres] = np.float32(1 / max(1, len(genres)))
+    y = model.mean_ + w["fm.b"] + sum(w["fm.w.weight"][p, 0] * x[p] for p in np.flatnonzero(x))
+    for order, name in ((2, "fm.V.weight"), (3, "fm.U.weight"))[:model.order - 1]:
+        tuples = itertools.product if model.form == "full" else itertools.combinations
+        options = {"repeat": order} if model.form == "full" else {"r": order}
+        z = {p: w[name][p] * x[p] for p in np.flatnonzero(x)}
+        y = y + sum(np.prod([z[p] for p in chosen], axis=0).sum() for chosen in tuples(z, **options))
+    return y
+
+
+FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, FactorizationMachine: factorization_machine,
+            DeepRegression: deep_regression, WideDeep: wide_deep}
 
 
 @pytest.mark.parametrize("name, changes", VARIANTS)

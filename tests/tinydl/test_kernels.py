@@ -69,6 +69,16 @@ def bags(*parts):
     return lambda rng, dtype, n: tuple(make[part](rng, dtype, n) if part in make else part for part in parts)
 
 
+def interactions(T, S, power, N=2, contexts=None, gradient=None):
+    """Contexts, a table, candidates with ids and values, some 0: of fm_interactions, or of its gradient."""
+    def make(rng, dtype, n):
+        index = rng.integers(0, V, (n, N, L))
+        inputs = (normal(rng, dtype, n if contexts is None else contexts, T, D), normal(rng, dtype, V, D), index,
+                  normal(rng, dtype, n, N, L) * (rng.random((n, N, L)) < 0.8).astype(dtype))
+        return (*inputs, S, power) if gradient is None else (*inputs, normal(rng, dtype, n, N, S, D), power, gradient)
+    return make
+
+
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
     "first_outside": lambda rng, dtype, n: (repeated(rng, n), V - n % 2),
@@ -80,6 +90,13 @@ CASES = {
     "embedding_bag_gradient": [bags("index", "weights", "dy", V, -1), bags("index", "weights", "dy", V, 4)],
     "relu_gradient": vectors(2, 0, ()),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
+    "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),
+                        interactions(2, 1, 1)],
+    "fm_interactions_gradient": [
+        interactions(3, 1, 1, gradient=True), interactions(3, 3, 1, contexts=1, gradient=False),
+        interactions(1, 1, 3, contexts=1, gradient=True), interactions(2, 1, 1, N=1, gradient=True)],
+    "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
+                     for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
     "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],

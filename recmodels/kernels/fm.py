@@ -1,0 +1,204 @@
+"""Interactions of factorization machines, one feature after the other: e_t += z e_{t-1}, the last t first.
+
+B examples, N candidates in each, F features of a candidate, D numbers a row of the table, z_f = x_f v_f (values times rows).
+Run over all features, the recursion gives the elementary symmetric sums of every dimension,
+
+    e_1 = sum_i z_i      e_2 = sum_{i<j} z_i z_j      e_3 = sum_{i<j<k} z_i z_j z_k
+
+in O(F D) (Blondel et al. 2016, "Higher-order factorization machines", algorithm 1). By power sums they would be
+e_2 = (p_1^2 - p_2) / 2 and e_3 = (p_1^3 - 3 p_1 p_2 + 2 p_3) / 6, which cancel where one feature is large; here nothing is
+subtracted, so float32 is enough. The slide's full form, equal indices included, is a power of the first: e_1^2, e_1^3.
+
+A recursion can go on where another has stopped: the sums of a context are computed once, and each of its candidates
+continues from them. So T sums are the whole state: T = the order, or 1 for the full form.
+"""
+
+import numpy as np
+
+from tinydl import kernels
+from tinydl.kernels import kernel
+
+
+def _lower(e):
+    """[1, e_1 .. e_{T-1}] beside [e_1 .. e_T]: what a new feature multiplies.  (B, N, T, D) -> (B, N, T, D)"""
+    return np.concatenate([np.ones(e[:, :, :1].shape, e.dtype), e[:, :, :-1]], axis=2)
+
+
+def _states(C, z):
+    """The sums before each feature and after the last: F + 1 arrays (B, N, T, D).  C (B or 1, T, D), z (B, N, F, D)"""
+    B, N, F, D = z.shape
+    e = [np.broadcast_to(np.expand_dims(C, 1), (B, N, C.shape[1], D))]
+    for f in range(F):
+        e.append(e[f] + np.expand_dims(z[:, :, f], 2) * _lower(e[f]))
+    return e
+
+
+def interaction_gradients(C, z, dy, power):
+    """dz (B, N, F, D) and dC of C's shape: the recursion backwards, on arrays or tensors.  dy (B, N, S, D)
+
+    e_t' = e_t + z e_{t-1}:   dz = sum_t de_t' e_{t-1},   de_{t-1} = de_{t-1}' + z de_t'   (Blondel et al. 2016, algorithm 2)
+    """
+    e, (B, N, F, D) = _states(C, z), z.shape
+    T, S = C.shape[1], dy.shape[2]
+    if power > 1:
+        dy = dy * power * e[F][:, :, T - S:] ** (power - 1)
+    de, dz = np.concatenate([np.zeros((B, N, T - S, D), C.dtype), dy], axis=2), []
+    for f in reversed(range(F)):
+        dz.append(np.sum(de * _lower(e[f]), axis=2))
+        upper = np.concatenate([de[:, :, 1:], np.zeros((B, N, 1, D), C.dtype)], axis=2)
+        de = de + np.expand_dims(z[:, :, f], 2) * upper
+    dC = np.sum(de, axis=1)
+    dC = dC if C.shape[0] == B else np.sum(dC, axis=0, keepdims=True)
+    return np.stack(dz[::-1], axis=2) if F else z, dC
+
+
+def _interactions_reference(C, table, index, values, S, power):
+    e = _states(C, np.expand_dims(values, -1) * np.take(table, index, axis=0))[-1]
+    return np.ascontiguousarray(e[:, :, e.shape[2] - S:] ** power)
+
+
+@kernel(_interactions_reference)
+def fm_interactions(C, table, index, values, S, power):
+    """The last S of the T sums of the context C and the candidate's features, each to the power `power`.
+
+    C (B, T, D), or (1, T, D) for all; table (V, D); index, values (B, N, F) -> (B, N, S, D). A value of 0: not there.
+    """
+    B, N, F = index.shape
+    T, D = C.shape[1], C.shape[2]
+    y = np.empty((B, N, S, D), table.dtype)
+    e = np.empty((T, D), table.dtype)
+    for b in range(B):
+        c = b if len(C) > 1 else 0
+        for n in range(N):
+            for t in range(T):
+                for d in range(D):
+                    e[t, d] = C[c, t, d]
+            for f in range(F):
+                x, row = values[b, n, f], index[b, n, f]
+                if x != 0:
+                    for t in range(T - 1, 0, -1):
+                        for d in range(D):
+                            e[t, d] += x * table[row, d] * e[t - 1, d]
+                    for d in range(D):
+                        e[0, d] += x * table[row, d]
+            for s in range(S):
+                for d in range(D):
+                    y[b, n, s, d] = e[T - S + s, d]
+                for _ in range(1, power):
+                    for d in range(D):
+                        y[b, n, s, d] *= e[T - S + s, d]
+    return y
+
+
+def _gradient_reference(C, table, index, values, dy, power, wanted):
+    v = np.take(table, index, axis=0)
+    x = np.expand_dims(values, -1)
+    dz, dC = interaction_gradients(C, x * v, dy, power)
+    rows = np.reshape(index, -1)
+    kept = np.flatnonzero(np.reshape(values, -1) != 0)
+    rows, sums = kernels.coalesce(rows[kept], np.reshape(x * dz, (len(rows), v.shape[3]))[kept], len(table))
+    return rows, sums, np.sum(v * dz, axis=3) if wanted else np.zeros((0, 0, 0), C.dtype), dC
+
+
+@kernel(_gradient_reference)
+def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
+    """The gradients of `fm_interactions` given dy (B, N, S, D): of table, values and C.
+
+    -> rows (m,) that were read with a value that is not 0, each once, and their sums (m, D); dvalues (B, N, F), left empty
+    unless wanted; dC of C's shape.
+    """
+    B, N, F = index.shape
+    T, D = C.shape[1], C.shape[2]
+    S = dy.shape[2]
+    slot = np.full(len(table), -1, np.int32)
+    rows = np.empty(min(len(table), B * N * F), index.dtype)
+    m = 0
+    for b in range(B):
+        for n in range(N):
+            for f in range(F):
+                row = index[b, n, f]
+                if slot[row] < 0 and values[b, n, f] != 0:
+                    slot[row] = m
+                    rows[m] = row
+                    m += 1
+    sums = np.zeros((m, D), table.dtype)
+    dvalues = np.zeros((B, N, F) if wanted else (0, 0, 0), table.dtype)
+    dC = np.zeros(C.shape, table.dtype)
+    e, de = np.empty((F + 1, T, D), table.dtype), np.empty((T, D), table.dtype)
+    z, dz = np.empty((F, D), table.dtype), np.empty(D, table.dtype)
+    zero = table.dtype.type(0)
+    for b in range(B):
+        c = b if len(C) > 1 else 0
+        for n in range(N):
+            for t in range(T):
+                for d in range(D):
+                    e[0, t, d] = C[c, t, d]
+            for f in range(F):
+                x, row = values[b, n, f], index[b, n, f]
+                for d in range(D):
+                    z[f, d] = x * table[row, d]
+                    e[f + 1, 0, d] = e[f, 0, d] + z[f, d]
+                for t in range(1, T):
+                    for d in range(D):
+                        e[f + 1, t, d] = e[f, t, d] + z[f, d] * e[f, t - 1, d]
+            for t in range(T):
+                for d in range(D):
+                    de[t, d] = dy[b, n, t - T + S, d] if t >= T - S else zero
+                if t >= T - S and power > 1:
+                    for d in range(D):
+                        de[t, d] *= power
+                    for _ in range(1, power):
+                        for d in range(D):
+                            de[t, d] *= e[F, t, d]
+            for f in range(F - 1, -1, -1):
+                x, row = values[b, n, f], index[b, n, f]
+                for d in range(D):
+                    dz[d] = de[0, d]
+                for t in range(1, T):
+                    for d in range(D):
+                        dz[d] += de[t, d] * e[f, t - 1, d]
+                        de[t - 1, d] += z[f, d] * de[t, d]
+                if x != 0:
+                    s = slot[row]
+                    for d in range(D):
+                        sums[s, d] += x * dz[d]
+                if wanted:
+                    for d in range(D):
+                        dvalues[b, n, f] += table[row, d] * dz[d]
+            for t in range(T):
+                for d in range(D):
+                    dC[c, t, d] += de[t, d]
+    return rows[:m].copy(), sums, dvalues, dC
+
+
+def _catalogue_reference(C, K, power):
+    T = C.shape[1]
+    c, k = np.expand_dims(C, 1), np.expand_dims(K, 0)
+    y = c[:, :, T - 1] + k[:, :, T - 1]
+    for t in range(T - 1):
+        y = y + c[:, :, t] * k[:, :, T - 2 - t]
+    return y ** power
+
+
+@kernel(_catalogue_reference)
+def fm_catalogue(C, K, power):
+    """What `fm_interactions` gives for every context with every item, from the sums of both: e_T = sum_t c_t k_{T-t}.
+
+    C (B, T, D), K (I, T, D) -> (B, I, D); c_0 = k_0 = 1.
+    """
+    B, T, D = C.shape
+    y = np.empty((B, len(K), D), C.dtype)
+    e = np.empty(D, C.dtype)
+    for b in range(B):
+        for i in range(len(K)):
+            for d in range(D):
+                e[d] = C[b, T - 1, d] + K[i, T - 1, d]
+            for t in range(T - 1):
+                for d in range(D):
+                    e[d] += C[b, t, d] * K[i, T - 2 - t, d]
+            for d in range(D):
+                y[b, i, d] = e[d]
+            for _ in range(1, power):
+                for d in range(D):
+                    y[b, i, d] *= e[d]
+    return y
