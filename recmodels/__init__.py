@@ -1,6 +1,7 @@
 """recmodels: recommenders to read, built on tinydl.
 
-    datasets/        Interactions (what every model is fitted to), MovieLens, a synthetic world with a known truth, downloads
+    datasets/        Interactions (ratings) and CheckIns (visits), to which models are fitted; MovieLens, Foursquare,
+                     synthetic worlds with a known truth, downloads
     splits.py        which ratings train, which choose, which test
     metrics.py       how wrong predictions are
     features.py      attributes of users and items as arrays
@@ -13,9 +14,11 @@
 Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.
 """
 
-from .datasets import Interactions, load_movielens, synthetic_ratings
+from .datasets import (CheckIns, Interactions, load_foursquare, load_movielens, synthetic_checkins,
+                       synthetic_ratings)
 from .metrics import auc, log_loss, mae, mse, rmse
-from .splits import Split, k_fold, leave_last_out, random_split, time_split
+from .splits import Split, k_fold, leave_last_out, random_split, time_split, user_time_split
 
-__all__ = ["Interactions", "Split", "auc", "k_fold", "leave_last_out", "load_movielens", "log_loss", "mae", "mse",
-           "random_split", "rmse", "synthetic_ratings", "time_split"]
+__all__ = ["CheckIns", "Interactions", "Split", "auc", "k_fold", "leave_last_out", "load_foursquare", "load_movielens",
+           "log_loss", "mae", "mse", "random_split", "rmse", "synthetic_checkins", "synthetic_ratings", "time_split",
+           "user_time_split"]

@@ -1,8 +1,9 @@
-"""Splits: which ratings a model learns from, which choose among its settings, which judge it; checked when they are made.
+"""Splits: which ratings or check-ins a model learns from, which choose its settings, which judge it; checked when made.
 
     random_split     one shuffle: 10 % test, 2.5 % validation, the rest for training
     k_fold           k times, each rating in a test part once
     time_split       the past trains, the future tests, for all users at the same moment
+    user_time_split  the same within each user's own time
     leave_last_out   the last rating of each user tests, the one before it validates
 """
 
@@ -12,7 +13,7 @@ import numpy as np
 class Split:
     """Three disjoint parts of one data set that together are the whole of it.
 
-    train, valid, test   Interactions, in the order of the row numbers given; valid is None where the protocol has none
+    train, valid, test   Interactions or CheckIns, in the order of the row numbers given; valid None where there is none
     rows                 the row numbers of the three in `data`
     refit                training and validation together, in the data's order: for the last fit, once settings are chosen
     protocol             what was done, in words; it belongs beside every number that is reported
@@ -80,22 +81,42 @@ def k_fold(data, k=5, seed=0):
 def time_split(data, fractions=(0.8, 0.1, 0.1)):
     """train: t < t1,   valid: t1 <= t < t2,   test: t >= t2   for all users at once
 
-    t1 and t2 are the times at the fractions of the sorted timestamps. Ratings of one second stay together: those at a
-    border belong to the later part, so the past is never more than its fraction. Nobody's future trains
+    t1 and t2 are the times at the fractions of the sorted timestamps, rounded down. Ratings of one second stay together:
+    those at a border belong to the later part, so the past is never more than its fraction. Nobody's future trains
     another's past, as it would if each user's own time were cut.
     """
     time, n = _timestamps("time_split", data), len(data)
-    f = np.asarray(fractions, np.float64)
-    if f.shape != (3,) or not (f >= 0).all() or abs(f.sum() - 1) > 1e-9 or f[0] == 0 or f[2] == 0:
-        raise ValueError(f"time_split: got the fractions {fractions}, want (train, valid, test) that add up to 1, none "
-                         "negative and only valid perhaps 0")
-    t1, t2 = np.sort(time)[np.minimum(np.rint(np.cumsum(f[:2]) * n).astype(np.int64), n - 1)]
+    f = _fractions("time_split", fractions)
+    t1, t2 = np.sort(time)[_borders(f, n)]
     part = (time >= t1).astype(int) + (time >= t2)
     rows = [np.flatnonzero(part == p) for p in range(3)]
     if any(len(r) == 0 and fraction > 0 for r, fraction in zip(rows, f, strict=True)):
         raise ValueError(f"time_split: of {n} ratings, {len(rows[0])}, {len(rows[1])} and {len(rows[2])} would train, "
                          "validate and test: too few ratings, or too many at one time; choose other fractions")
     return Split(data, *rows, f"by time for all users, {f[0]:g}/{f[1]:g}/{f[2]:g}, validation from {t1}, test from {t2}")
+
+
+def user_time_split(data, fractions=(0.8, 0.1, 0.1)):
+    """train: t < t1_u,   valid: t1_u <= t < t2_u,   test: t >= t2_u   for each user u by itself
+
+    t1_u and t2_u are the times at the fractions of the user's own sorted timestamps, rounded down; equal times stay
+    together, in the later part. Every user tests, but one user's future trains another's past, so a number made this way
+    is no forecast: the protocol says so.
+    """
+    time, n = _timestamps("user_time_split", data), len(data)
+    f = _fractions("user_time_split", fractions)
+    _, user, count = np.unique(data.frame["user"].to_numpy(), return_inverse=True, return_counts=True)
+    sorted_time = time[np.lexsort((time, user))]  # by user, then by time
+    start = np.cumsum(count) - count
+    t1, t2 = (sorted_time[start + border] for border in _borders(f, count))
+    part = (time >= t1[user]).astype(int) + (time >= t2[user])
+    rows = [np.flatnonzero(part == p) for p in range(3)]
+    if any(len(r) == 0 and fraction > 0 for r, fraction in zip(rows, f, strict=True)):
+        raise ValueError(f"user_time_split: of {n} ratings, {len(rows[0])}, {len(rows[1])} and {len(rows[2])} would train, "
+                         "validate and test: the users have too few each; choose other fractions")
+    new = len(count) - len(np.unique(user[rows[0]]))
+    return Split(data, *rows, f"by time for each user alone, {f[0]:g}/{f[1]:g}/{f[2]:g}; one user's future trains another's "
+                 "past" + (f"; {new:,} users with too few for a training part only validate or test" if new else ""))
 
 
 def leave_last_out(data):
@@ -115,8 +136,21 @@ def leave_last_out(data):
                          "each to train, validate and test")
     test, valid = enough & (from_end == 0), enough & (from_end == 1)
     short = int((count < 3).sum())
-    return Split(data, *map(np.flatnonzero, (~(test | valid), valid, test)), "each user's last rating tests, the last but "
-                 "one validates" + (f" ({short:,} users with fewer than 3 only train)" if short else ""))
+    return Split(data, *map(np.flatnonzero, (~(test | valid), valid, test)), "each user's last one tests, the last but one "
+                 "validates" + (f" ({short:,} users with fewer than 3 only train)" if short else ""))
+
+
+def _fractions(name, fractions):
+    f = np.asarray(fractions, np.float64)
+    if f.shape != (3,) or not (f >= 0).all() or abs(f.sum() - 1) > 1e-9 or f[0] == 0 or f[2] == 0:
+        raise ValueError(f"{name}: got the fractions {fractions}, want (train, valid, test) that add up to 1, none "
+                         "negative and only valid perhaps 0")
+    return f
+
+
+def _borders(f, n):
+    """The places, among n in order, where validation and test begin; n may be an array. 0.9 * 10 is 9, rounding or not."""
+    return [np.minimum(np.floor(share * n + 1e-6).astype(np.int64), n - 1) for share in np.cumsum(f[:2])]
 
 
 def _timestamps(name, data):

@@ -64,7 +64,8 @@ class SyntheticCheckIns(CheckIns):
         users, local = np.broadcast_arrays(np.atleast_1d(users), np.atleast_1d(local))
         rows = self.truth.users.get_indexer(users)
         if (rows < 0).any():
-            raise KeyError(f"SyntheticCheckIns: got the user {users[np.argmax(rows < 0)]!r}, want 1 to {len(self.truth.users)}")
+            raise KeyError(f"SyntheticCheckIns: got the user {users[np.argmax(rows < 0)]!r}, want 1 to "
+                           f"{len(self.truth.users)}")
         return self.truth.probabilities(rows, slot(local))
 
     def best_recall(self, k):
