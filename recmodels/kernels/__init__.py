@@ -2,3 +2,4 @@
 
 from .crosses import cross_codes
 from .fm import fm_catalogue, fm_interactions, fm_interactions_gradient
+from .visits import visit_counts

@@ -79,6 +79,16 @@ def interactions(T, S, power, N=2, contexts=None, gradient=None):
     return make
 
 
+def visits(weight, decay):
+    """n queries of 5 users, two of them without visits; times tie, and some visits are later than the query."""
+    def make(rng, dtype, n):
+        user, start = rng.integers(0, 5, n), np.array([0, 0, 9, 13, 13, 20])
+        time = np.concatenate([np.sort(rng.integers(0, 30, size)) for size in np.diff(start)])
+        return (user, rng.integers(0, 3, n), rng.integers(0, 40, n), start, rng.integers(0, 6, 20), rng.integers(0, 3, 20),
+                time, weight, decay, 6)
+    return make
+
+
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
     "first_outside": lambda rng, dtype, n: (repeated(rng, n), V - n % 2),
@@ -97,6 +107,7 @@ CASES = {
         interactions(1, 1, 3, contexts=1, gradient=True), interactions(2, 1, 1, N=1, gradient=True)],
     "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
                      for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
+    "visit_counts": [visits(0.0, np.inf), visits(6.0, 20.0)],
     "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],
