@@ -229,12 +229,13 @@ def _parser():
     parser = _Parser(prog="recmodels", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(title="commands", required=True, metavar="train | evaluate | recommend | compare")
 
-    one = commands.add_parser("train", help=train.__doc__, description=train.__doc__)
+    one, again, top, many = (commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+                             for function in (train, evaluate, recommend, compare))
+
     one.add_argument("--model", type=_model_name, required=True, metavar="NAME", help=", ".join(MODELS))
     one.add_argument("--seed", type=_seed, default=0, help="of weights and the order of batches (default 0)")
     one.add_argument("--out", required=True, metavar="RUN_FOLDER", help="made if need be")
 
-    many = commands.add_parser("compare", help=compare.__doc__, description=compare.__doc__)
     many.add_argument("runs", nargs="*", metavar="RUN_FOLDER", help="recorded runs")
     many.add_argument("--models", type=_list_of(_model_name), default=[], metavar="A,B,C", help=", ".join(MODELS))
     many.add_argument("--seeds", type=_list_of(_seed), default=[0], metavar="0,1", help="model seeds (default 0)")
@@ -248,8 +249,6 @@ def _parser():
                              help="measure a second model, trained on train and valid together for the chosen epochs")
         command.add_argument("--quiet", action="store_true", help="no lines while training")
 
-    again = commands.add_parser("evaluate", help=evaluate.__doc__, description=evaluate.__doc__)
-    top = commands.add_parser("recommend", help=recommend.__doc__, description=recommend.__doc__)
     for command in (again, top):
         command.add_argument("run", metavar="RUN_FOLDER")
         command.add_argument("--data", help="where the run's data are now, if they have moved")

@@ -210,7 +210,8 @@ class Recommender:
             self._seen_items, self._seen_start = tree["seen_items"], tree["seen_start"]
             self._restore(tree["model"])
         except (TypeError, KeyError, ValueError, AttributeError, IndexError) as error:
-            raise CheckpointError(f"load: {path} is a checkpoint, but not of a recommender of this version ({error}); fit "
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise CheckpointError(f"load: {path} is a checkpoint, but not of a recommender of this version ({reason}); fit "
                                   "the model again and save it") from error
         self._fitted = True
         return self

@@ -58,7 +58,7 @@ def random_split(data, seed=0):
                          "part (n // 40) is not empty")
     order = np.random.default_rng(seed).permutation(n)
     test, valid, train = np.split(order, [n // 10, n // 10 + n // 40])
-    return Split(data, train, valid, test, f"random 90/10, seed {seed} (of the 90 %, 2.5 % of all validate)")
+    return Split(data, train, valid, test, f"random split, seed {seed}: 10 % test, 2.5 % validate, the rest train")
 
 
 def k_fold(data, k=5, seed=0):

@@ -188,8 +188,8 @@ def test_compare_runs(folder, biases_run, tmp_path, run):
     code, out, _ = run("compare", biases_run, *(tmp_path / n for n in "abcd"))
     assert code == 0
     first, second = out.split(f"{folder}: ")[1:]  # one table for each split
-    assert "random 90/10, seed 0" in first and "split seed 0; model seeds 0, 1" in first
-    assert "random 90/10, seed 1" in second and "split seed 1; model seed 0" in second
+    assert "random split, seed 0: 10 % test" in first and "split seed 0; model seeds 0, 1" in first
+    assert "random split, seed 1" in second and "split seed 1; model seed 0" in second
     labels = [re.split(r"\s{2,}", line)[0] for line in first.splitlines()[3:]]
     assert labels == ["biases", "biased-mf k=4 epochs=2 batch_size=256", "biased-mf k=4 scale=0.2 epochs=2 batch_size=256"]
     a, b = (json.loads((tmp_path / n / "metrics.json").read_text()) for n in "ab")

@@ -43,7 +43,7 @@ def test_random_split_of_the_real_ratings(real_data):
     from recmodels.datasets import load_movielens
 
     split = random_split(load_movielens(real_data("ml-1m")), seed=0)
-    assert repr(split).startswith("Split of 'ml-1m': 875,184 train, 25,005 valid, 100,020 test; random 90/10, seed 0")
+    assert repr(split).startswith("Split of 'ml-1m': 875,184 train, 25,005 valid, 100,020 test; random split, seed 0")
     assert len(split.refit) == 900_189
 
 
