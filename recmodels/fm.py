@@ -52,14 +52,14 @@ def _checked(name, index, table, values, padding_idx, ndim):
     """(index, values), checked; values are 0 at positions that hold padding_idx."""
     if table.ndim != 2:
         raise ValueError(f"{name}: got a table of shape {table.shape}, want (V, D): one row of D numbers a feature")
-    index = ops.indexing.checked_ids(index, table.shape[0], name)
+    index = _plain(ops.indexing.checked_ids(index, table.shape[0], name))
     if index.ndim != ndim:
         raise ValueError(f"{name}: got index of shape {index.shape}, want {'(B, F)' if ndim == 2 else '(B, N, F)'}: the "
                          "features of an example" + ("" if ndim == 2 else "'s candidate") + " in the last axis")
     if values is None:
         values = np.ones(index.shape, table.dtype)
     elif not isinstance(values, Tensor):
-        values = np.array(values, table.dtype)
+        values = np.array(values, table.dtype)  # the graph's own copy
     if values.shape != index.shape:
         raise ValueError(f"{name}: got values of shape {values.shape} for index {index.shape}, want one value a position")
     return index, values if padding_idx is None else values * (index != padding_idx).astype(table.dtype)

@@ -42,20 +42,18 @@ class InteractionNetwork(nn.Module):
         return ops.embedding_bag(index, self.w.weight, "sum", values, self.padding_idx, self.sparse)
 
     def forward(self, index, values=None):
-        h = [self._linear(index, values)]
-        for order, table in enumerate(self.factors(), start=2):
-            h.append(fm_interaction(index, table.weight, values, order, self.form, self.padding_idx, self.sparse))
-        return self.output(*h)
+        h = [fm_interaction(index, table.weight, values, order, self.form, self.padding_idx, self.sparse)
+             for order, table in enumerate(self.factors(), start=2)]
+        return self.output(self._linear(index, values), *h)
 
     def rank(self, context_index, candidate_index, context_values=None, candidate_values=None):
+        h = [fm_context_candidates(context_index, candidate_index, table.weight, context_values, candidate_values, order,
+                                   self.form, self.padding_idx, self.sparse)
+             for order, table in enumerate(self.factors(), start=2)]
         B, N, F = candidate_index.shape
         flat = None if candidate_values is None else np.reshape(candidate_values, (B * N, F))
         linear = self._linear(np.reshape(candidate_index, (B * N, F)), flat).reshape(B, N, 1)
-        h = [linear + self._linear(context_index, context_values).unsqueeze(1)]
-        for order, table in enumerate(self.factors(), start=2):
-            h.append(fm_context_candidates(context_index, candidate_index, table.weight, context_values, candidate_values,
-                                           order, self.form, self.padding_idx, self.sparse))
-        return self.output(*h)
+        return self.output(linear + self._linear(context_index, context_values).unsqueeze(1), *h)
 
     def item_sums(self, index, values=None):
         """[x'w (I, 1), the sums of V (I, T, D), of U]: all that a score needs of the items (I, F_i), or of contexts."""
