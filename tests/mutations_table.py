@@ -354,7 +354,7 @@ CHAPTERS = [
         ("default_rng(seed).permutation(n)\n    test", "default_rng(0).permutation(n)\n    test"),
         ("folds[:f] + folds[f + 1:]", "folds[:f] + folds[f:]"),
         ("(time >= t1).astype(int)", "(time > t1).astype(int)"),
-        ("np.lexsort((time, user))", "np.lexsort((-time, user))"),
+        ("order = np.lexsort((time, user))", "order = np.lexsort((-time, user))"),
         ("enough & (from_end == 1)", "enough & (from_end == 2)"),
         ("count[user] >= 3", "count[user] >= 2"),
     ]),
