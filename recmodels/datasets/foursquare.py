@@ -98,7 +98,7 @@ def _read(path):
                                 dtype=str, skiprows=skipped, keep_default_na=False, skip_blank_lines=False,
                                 lineterminator="\n", quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL)
         # a line with a field too few has no time; so if there are 8 fields a line on average, every line has 8
-        if len(frame) != count - skipped or outside.count(separator) != 7 * count or frame.isna().any(axis=None):
+        if not len(frame) == count - skipped > 0 or outside.count(separator) != 7 * count or frame.isna().any(axis=None):
             raise ValueError
         for name in _FIELDS:
             codes, texts = pandas.factorize(frame[name])

@@ -145,7 +145,7 @@ def _truth(people, items, homes, exploration, scale, rng):
 
 def _times(count, rng):
     """UTC and local seconds (count,): days alike, hours by activity, local = UTC - 4 h in summer, - 5 h in winter."""
-    days = rng.integers(_START // 86400 + 1, _END // 86400, count)
+    days = rng.integers(_START // 86400 + 1, _END // 86400 - 1, count)
     hour = rng.choice(24, count, p=_HOURS / _HOURS.sum())
     local = days * 86400 + hour * 3600 + rng.integers(0, 3600, count)
     timestamp = local + 4 * 3600

@@ -36,3 +36,11 @@ def world():
 @pytest.fixture(scope="session")
 def split(world):
     return random_split(world, seed=0)
+
+
+@pytest.fixture(scope="session")
+def foursquare(real_data):
+    """New York's check-ins as the loader gives them."""
+    from recmodels import load_foursquare
+
+    return load_foursquare(real_data("tsmc2014"))

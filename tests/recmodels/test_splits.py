@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recmodels.datasets import Interactions
-from recmodels.splits import Split, k_fold, leave_last_out, random_split, time_split
+from recmodels.splits import Split, k_fold, leave_last_out, random_split, time_split, user_time_split
 
 
 def _data(n=100, users=None, times=None, rng=0):
@@ -146,16 +146,54 @@ def test_time_split_refuses_bad_fractions(fractions):
         time_split(_data(10, times=range(10)), fractions)
 
 
+def test_a_border_between_rows_is_rounded_down_and_sums_of_fractions_are_not():
+    """The past is never more than its share; 0.8 + 0.1 is 0.9, whatever floating point makes of it."""
+    sizes = [[len(part) for part in (split.train, split.valid, split.test)]
+             for split in (time_split(_data(n, times=range(n))) for n in (18, 19, 20, 1000))]
+    assert sizes == [[14, 2, 2], [15, 2, 2], [16, 2, 2], [800, 100, 100]]
+
+
 def test_splits_by_time_need_times_and_ratings():
     with pytest.raises(ValueError, match="time_split: 'made' has no timestamps"):
         time_split(_data())
     with pytest.raises(ValueError, match="leave_last_out: 'made' has no timestamps"):
         leave_last_out(_data())
-    for split in (time_split, leave_last_out):
+    with pytest.raises(ValueError, match="user_time_split: 'made' has no timestamps"):
+        user_time_split(_data())
+    for split in (time_split, leave_last_out, user_time_split):
         with pytest.raises(ValueError, match="is empty"):
             split(_data(5, times=range(5)).take([]))
     with pytest.raises(ValueError, match="too many at one time"):
         time_split(_data(20, times=[3] * 20))
+
+
+# ---------------------------------------------------------------- time of each user
+@settings(deadline=None, max_examples=60)
+@given(rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 12)), min_size=20, max_size=60))
+def test_user_time_split_is_a_time_split_of_each_user(rows):
+    users, times = zip(*rows, strict=True)
+    parts, new = ([], [], []), 0
+    for user in set(users):
+        own = [row for row, (u, _) in enumerate(rows) if u == user]
+        ordered = sorted(times[row] for row in own)
+        t1, t2 = ordered[6 * len(own) // 10], ordered[8 * len(own) // 10]
+        new += ordered[0] == t1
+        for row in own:
+            parts[(times[row] >= t1) + (times[row] >= t2)].append(row)
+    data = _data(len(rows), users=users, times=times)
+    if not all(parts):
+        with pytest.raises(ValueError, match="user_time_split: of .* too few each"):
+            user_time_split(data, (0.6, 0.2, 0.2))
+        return
+    split = user_time_split(data, (0.6, 0.2, 0.2))
+    assert _items(split.train, split.valid, split.test) == [sorted(part) for part in parts]
+    assert "by time for each user alone, 0.6/0.2/0.2; one user's future trains another's past" in split.protocol
+    assert (f"{new} users with too few" in split.protocol) == (new > 0)
+
+
+def test_user_time_split_refuses_bad_fractions():
+    with pytest.raises(ValueError, match=r"user_time_split: got the fractions .*want \(train, valid, test\)"):
+        user_time_split(_data(10, times=range(10)), (0.8, 0.1, 0.2))
 
 
 # ---------------------------------------------------------------- last
