@@ -89,7 +89,7 @@ def test_an_empty_tensor_has_a_sum_and_empty_gradients():
 
 
 REFUSED = [
-    (lambda: ops.add(leaf(1.0, 2.0), leaf(1.0, 2.0, 3.0)), ValueError, r"add: got shapes \(2,\) and \(3,\).*equal or 1: reshape"),
+    (lambda: ops.add(leaf(1.0, 2.0), leaf(1.0, 2.0, 3.0)), ValueError, r"add: got shapes \(2,\) and \(3,\).*equal or 1"),
     (lambda: ops.matmul(leaf(1.0, 2.0), leaf(1.0)), ValueError, r"matmul: got shapes \(2,\) and \(1,\); .* only axis"),
     (lambda: tinydl.ones(2, 3) @ tinydl.ones(2, 3), ValueError, r"\(2, 3\) and \(2, 3\); .* second last axis"),
     (lambda: tinydl.ones(2) @ Tensor(1.0), ValueError, r"matmul: got shapes \(2,\) and \(\)"),
