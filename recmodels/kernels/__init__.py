@@ -1,5 +1,7 @@
 """Compiled inner loops of recommenders, each beside its readable NumPy twin: see `tinydl.kernels.registry`."""
 
 from .crosses import cross_codes
+from .expectation import expected_metrics
 from .fm import fm_catalogue, fm_interactions, fm_interactions_gradient
+from .ranking import first_bad, list_places, rank_counts, top_k
 from .visits import visit_counts

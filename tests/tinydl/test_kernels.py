@@ -89,6 +89,27 @@ def visits(weight, decay):
     return make
 
 
+def ragged(rng, n, most):
+    """n lists of different numbers below V, as (start, items)."""
+    lists = [rng.permutation(V)[:rng.integers(0, most + 1)] for _ in range(n)]
+    return np.append(0, np.cumsum([len(one) for one in lists])).astype(np.int64), np.concatenate([rows_once(rng, 0), *lists])
+
+
+def few_scores(rng, dtype, n):
+    """(n, V) of four different values, so that most of them tie."""
+    return rng.integers(0, 4, (n, V)).astype(dtype)
+
+
+def tied_items(by_hits, k):
+    """Relevant items of n queries as (#greater, #equal, start), every kind of tie group, k discounts."""
+    def make(rng, dtype, n):
+        start, items = ragged(rng, n, 6)
+        nothing = np.zeros(n + 1, np.int64), rows_once(rng, 0)
+        return (*registry["rank_counts"].reference(few_scores(rng, dtype, n), start, items, *nothing), start,
+                1 / np.log2(np.arange(2, k + 2)), by_hits)
+    return make
+
+
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
     "first_outside": lambda rng, dtype, n: (repeated(rng, n), V - n % 2),
@@ -108,6 +129,12 @@ CASES = {
     "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
                      for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
     "visit_counts": [visits(0.0, np.inf), visits(6.0, 20.0)],
+    "first_bad": [lambda rng, dtype, n: (*ragged(rng, n, 5), V - n % 2),
+                  lambda rng, dtype, n: (np.array([0, n // 3, n]), repeated(rng, n), V)],
+    "rank_counts": lambda rng, dtype, n: (few_scores(rng, dtype, n), *ragged(rng, n, 5), *ragged(rng, n, 3)),
+    "top_k": [lambda rng, dtype, n, k=k: (few_scores(rng, dtype, n), k, *ragged(rng, n, 3)) for k in (1, 4, 11)],
+    "list_places": lambda rng, dtype, n: (few_scores(rng, np.int64, n)[:, :n % 5], *ragged(rng, n, 5)),
+    "expected_metrics": [tied_items(by_hits, k) for by_hits in (False, True) for k in (1, 5, 20)],
     "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],
@@ -171,8 +198,8 @@ def test_a_parallel_kernel_gives_the_same_bits_with_one_and_two_threads(name, mo
     before = numba.get_num_threads()
     try:
         for k, (_, make) in enumerate(p.values for p in ALL if p.values[0] == name):
-            args = make(np.random.default_rng(k), np.float32, 2500 if name in ("adam_rows", "adam_table") else 200_003)
-            assert all(x.size > kernels.updates.FEW for x in args[:3] if x.ndim == args[0].ndim)
+            args = make(np.random.default_rng(k), np.float32, 200_003 if name == "adam" else 2500)
+            assert all(x.size > kernels.updates.FEW for x in args[:3] if np.ndim(x) == args[0].ndim)
             with_threads = []
             for threads in (1, 2):
                 numba.set_num_threads(threads)
