@@ -5,6 +5,7 @@
     splits.py        which ratings train, which choose, which test
     metrics.py       how wrong predictions are
     features.py      attributes of users and items as arrays
+    fm.py            interactions of factorization machines: pairs and triples of features
     recommender.py   what every model offers: fit, predict, recommend, save, load
     models/          the models, from means and biases on, and MODELS, all of them by name
     evaluation.py    one model on one split -> one row of a table

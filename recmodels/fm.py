@@ -59,7 +59,7 @@ def _checked(name, index, table, values, padding_idx, ndim):
     if values is None:
         values = np.ones(index.shape, table.dtype)
     elif not isinstance(values, Tensor):
-        values = np.array(values, table.dtype)  # the graph's own copy
+        values = np.asarray(values, table.dtype)
     if values.shape != index.shape:
         raise ValueError(f"{name}: got values of shape {values.shape} for index {index.shape}, want one value a position")
     return index, values if padding_idx is None else values * (index != padding_idx).astype(table.dtype)

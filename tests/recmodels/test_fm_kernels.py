@@ -117,6 +117,19 @@ def test_gradients(order, form, check, rng):
 
 
 @pytest.mark.parametrize("order, form", FORMS)
+def test_a_gradient_that_is_differentiated_again_is_the_same_gradient(order, form, rng):
+    """It takes another way, through tensors, and gradgradcheck compares it with itself only."""
+    table, c, x_c, i, x_i = made(rng)
+    inputs = [Tensor(a, requires_grad=True) for a in (table, x_c, x_i)]
+    y = fm.fm_context_candidates(c, i, *inputs, order, form, padding_idx=2)
+    v = normal(rng, *y.shape)
+    recorded = tinydl.grad(y, inputs, v, create_graph=True)
+    for one, other in zip(recorded, tinydl.grad(y, inputs, v), strict=True):
+        assert one.requires_grad
+        np.testing.assert_allclose(one.detach().numpy(), other.numpy(), rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.parametrize("order, form", FORMS)
 def test_gradients_of_the_catalogue(order, form, rng):
     T = 1 if form == "full" else order
     sums = [Tensor(normal(rng, n, T, 2), requires_grad=True) for n in (2, 3)]
