@@ -64,6 +64,7 @@ def copied(folder):
 
 def pytest_in(folder, tests, cache, output):
     """What the child process does: pytest in the copy, its exit code as this process's own."""
+    import hypothesis
     import pytest
 
     with open(output, "wb") as file:
@@ -74,7 +75,10 @@ def pytest_in(folder, tests, cache, output):
     for name in [name for name in sys.modules if name.split(".")[0] == "tests"]:
         del sys.modules[name]
     sys.dont_write_bytecode = not cache  # what is cached belongs to the unbroken sources
-    code = pytest.main(["-x", "-q", "--tb=line", *tests])
+    hypothesis.settings.register_profile("found is enough", derandomize=True, database=None, phases=[
+        hypothesis.Phase.explicit, hypothesis.Phase.generate])  # a smaller example of the failure would take long
+    hypothesis.settings.load_profile("found is enough")
+    code = pytest.main(["-x", "-q", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning", *tests])
     for package in ("tinydl", "recmodels"):
         if package in sys.modules and not sys.modules[package].__file__.startswith(str(folder)):
             code = 99
@@ -102,6 +106,7 @@ def verdict(mutation, folder):
     before, times = path.read_text(), path.stat()
     path.write_text(mutation.applied(folder))
     os.utime(path, (times.st_atime, times.st_mtime + 100))  # never taken for the cached one
+    started = time.perf_counter()
     try:
         code, output = run(folder, mutation.tests)
     finally:
@@ -109,7 +114,7 @@ def verdict(mutation, folder):
         os.utime(path, (times.st_atime, times.st_mtime))
     found = re.search(r"^(?:FAILED|ERROR) tests/(.*?)(?: - .*)?$", output, re.MULTILINE)
     if code == 1 and found:
-        return True, f"caught by {found[1]}"
+        return True, f"caught by {found[1]} ({time.perf_counter() - started:.1f} s)"
     if code == 0:
         return False, "SURVIVED"
     return False, f"NO VERDICT, {'no end' if code is None else f'pytest ended with {code}'}: {output[-600:]}"
@@ -129,7 +134,7 @@ def main(arguments=None):
         mutation.applied()
     os.environ.update(TINYDL_NUMBA="0", OPENBLAS_NUM_THREADS="1")
     multiprocessing.get_context("forkserver").set_forkserver_preload(
-        ["pytest", "pandas", "scipy.sparse", "scipy.special", "scipy.optimize"])
+        ["pytest", "hypothesis", "pandas", "scipy.sparse", "scipy.special", "scipy.optimize"])
     with tempfile.TemporaryDirectory() as temporary:
         started = time.perf_counter()
         folders, free = [], queue.Queue()

@@ -29,7 +29,7 @@ CHAPTERS = [
         ("inside & (a >= low)", "inside & (a > low)"),
         ("dy * (2 / np.pi**0.5)", "dy * (2 / np.pi)"),
     ]),
-    ("tinydl/ops/reduction.py", OPS, [
+    ("tinydl/ops/reduction.py", f"{OPS} tinydl/test_ops_reduction.py", [
         ("_restore(dy / n, shape, axis)", "_restore(dy, shape, axis)"),
         ("_count(x.shape, axis) - correction", "_count(x.shape, axis)"),
         ("_restore(dy, x.shape, axis) * (2 / n) * d", "_restore(dy, x.shape, axis) * d"),
@@ -42,7 +42,7 @@ CHAPTERS = [
     ("tinydl/ops/linear_algebra.py", OPS, [
         ("np.matmul(lift(dy), _transposed(", "np.matmul(lift(dy), (lambda m: m)("),
         ("np.squeeze(full, -1) if len(columns) == 1", "np.squeeze(full, -2) if len(columns) == 1"),
-        ("else y + bias  #", "else y - bias  #"),
+        ("np.add(y, bias, out=y)", "np.subtract(y, bias, out=y)"),
         ("lambda dy: np.sum(flat(dy), axis=0)", "lambda dy: np.mean(flat(dy), axis=0)"),
         ("others = [*terms[:k], *terms[k + 1:]]", "others = [*terms[k + 1:], *terms[:k]]"),
     ]),
@@ -208,6 +208,7 @@ CHAPTERS = [
         ("(0, *range(2, x.ndim))", "(0,)"),
         ("y = (x - mean) / (var + eps) ** 0.5", "y = (x - mean) / (var + eps)"),
         ("ops.softmax(x, axis=dim)", "ops.softmax(x, axis=-1)"),
+        ("ops.log_softmax(x, axis=dim)", "ops.log_softmax(x, axis=-1)"),
     ]),
     ("tinydl/nn/normalization.py", LAYERS, [
         ("self.num_batches_tracked += 1", "pass"),

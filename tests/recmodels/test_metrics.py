@@ -75,6 +75,8 @@ def test_bad_input_is_named(metric):
         metric([1, 0], [0.1, 0.2, 0.3])
     with pytest.raises(ValueError, match=r"shape \(2,\).*shape \(2, 1\)"):
         metric([1, 0], [[0.1], [0.2]])
+    with pytest.raises(ValueError, match=r"want two arrays of one shape \(N,\)"):
+        metric([[1, 0]], [[0.1, 0.2]])
     with pytest.raises(ValueError, match="prediction of row 1 is nan"):
         metric([1, 0], [0.5, float("nan")])
     with pytest.raises(ValueError, match="truth of row 0 is inf"):

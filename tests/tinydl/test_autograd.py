@@ -35,6 +35,23 @@ def test_backward_adds_to_what_is_in_grad():
     assert values(x.grad) == [7.0, 7.0]
 
 
+def test_an_output_that_is_named_twice_counts_twice():
+    x = Tensor([3.0], requires_grad=True)
+    y = x * x
+    g, = grad([y, y, x], x, grad_outputs=[np.ones(1), np.full(1, 10.0), np.full(1, 0.5)])
+    assert g.tolist() == [6 * 11 + 0.5]
+
+
+def test_a_gradient_has_the_dtype_of_its_input():
+    x = Tensor([1.0, 2.0], requires_grad=True, dtype=np.float32)
+    y = x * 1.0
+    (y.double() * 3).sum().backward()
+    assert x.grad.dtype == np.float32 and x.grad.tolist() == [3.0, 3.0]
+    for create_graph in (False, True):
+        g, = grad((x.double() * 3).sum(), x, create_graph=create_graph)
+        assert g.dtype == np.float32 and g.tolist() == [3.0, 3.0]
+
+
 def test_a_leaf_is_its_own_graph():
     x = leaf(5.0)
     x.backward()

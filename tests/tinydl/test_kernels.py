@@ -112,7 +112,7 @@ def tied_items(by_hits, k):
 
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
-    "first_outside": lambda rng, dtype, n: (repeated(rng, n), V - n % 2),
+    "first_outside": [lambda rng, dtype, n: (repeated(rng, n), V - n % 2), lambda rng, dtype, n: (repeated(rng, n) - 1, V)],
     "gather": lambda rng, dtype, n: (normal(rng, dtype, V, D), repeated(rng, n)),
     "scatter_add": lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),
     "coalesce": lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),

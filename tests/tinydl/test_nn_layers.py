@@ -403,6 +403,13 @@ def test_dropout_in_evaluation_and_at_the_ends():
             F.dropout(x, p)
 
 
+# ---------------------------------------------------------------- functions
+@pytest.mark.parametrize("dim", [0, 1, -1])
+def test_softmax_as_a_function_sums_to_one_along_dim(dim):
+    np.testing.assert_allclose(F.softmax(Tensor(X), dim).data, softmax(X, dim), rtol=1e-12)
+    np.testing.assert_allclose(F.log_softmax(Tensor(X), dim).data, np.log(softmax(X, dim)), rtol=1e-12)
+
+
 # ---------------------------------------------------------------- Residual
 def test_the_gradient_has_a_path_around_the_block():
     block = nn.Linear(5, 5, bias=False)

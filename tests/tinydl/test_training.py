@@ -112,6 +112,19 @@ def test_hooks_come_in_order_and_modes_are_right():
                     ("on_epoch_end", 1, 0, True), ("on_train_end", 1, 0, True)]
 
 
+def test_a_model_that_was_evaluated_before_trains_in_training_mode():
+    modes = []
+
+    class Spy(Callback):
+        def on_batch_end(self, trainer):
+            modes.append(trainer.model.training)
+
+    trainer = regression([Spy()])
+    trainer.model.eval()
+    trainer.fit(DataLoader(TRAIN, 35), epochs=1)
+    assert modes == [True, True]
+
+
 def test_fit_again_goes_on():
     one, other = regression(), regression()
     one.fit(*loaders(rng=1), epochs=4)
