@@ -9,6 +9,8 @@
     recommender.py   what every model offers: fit, predict, recommend, save, load
     models/          the models, from means and biases on, and MODELS, all of them by name
     evaluation.py    one model on one split -> one row of a table
+    ranking_metrics.py  recall, precision, AP, nDCG, .. of a ranked list; their expectations where scores tie
+    ranking.py       every query ranks the full catalogue: tables by stratum, lists; bootstrap.py: is the difference luck?
     runs.py          run folders: what was asked for and what came out
     cli.py           recmodels train | evaluate | recommend | compare
 

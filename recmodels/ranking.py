@@ -16,8 +16,14 @@ import numpy as np
 
 from .bootstrap import paired_bootstrap
 from .kernels.ranking import EXCLUDED, NAN, NAN_ROW, rank_counts, top_k
-from .ranking_metrics import check_denominator, check_ks, expected_list_metrics, expected_ndcg, expected_recall
-from .ranking_metrics import expected_reciprocal_rank as expected_rr
+from .ranking_metrics import (
+    check_denominator,
+    check_ks,
+    expected_list_metrics,
+    expected_ndcg,
+    expected_recall,
+    expected_reciprocal_rank,
+)
 from .score_blocks import check_items, flags, item_numbers, labels, ragged, refuse_nan, score_blocks, size, take
 
 __all__ = ["RankingResult", "evaluate_contexts", "evaluate_events", "paired_bootstrap", "top_lists"]
@@ -90,7 +96,7 @@ def evaluate_events(scorer, queries, targets, ks=(1, 5, 10, 20), exclude=None, s
     start = np.arange(len(rows) + 1)
     greater, equal, n_items = _rank("evaluate_events", scorer, queries, rows, start, targets[rows], exclude, max(ks), block)
     measured = {f"Recall@{k}": expected_recall(greater, equal, k) for k in ks}
-    measured["MRR"] = expected_rr(greater, equal)
+    measured["MRR"] = expected_reciprocal_rank(greater, equal)
     measured.update({f"nDCG@{k}": expected_ndcg(greater, equal, k) for k in ks})
     notes = [f"events: {np.sum(~cold):,} of {Q:,} queries, one target each, ranked among {n_items:,} items"
              f"{'' if exclude is None else ' but for those excluded'}; ties by expectation",
