@@ -1,9 +1,9 @@
 """Assignment I: Wide & Deep and Neural MF predict the ratings of MovieLens 1M; MAE and RMSE beside honest baselines.
 
 Protocol: numpy.random.default_rng(seed).permutation(n); the first n // 10 ratings test, the next n // 40 validate, the rest
-train. Settings were chosen on the validation part of seed 0 (`--tune` shows how), epochs on that of each seed; "refit"
-trains again on training and validation ratings together for as many epochs, as published figures do. Predictions are
-clipped to the scale; averages are over ratings.
+train. Settings were chosen on the validation part of seed 0, four tried for each model (`--tune` shows them), epochs on that
+of each seed; "refit" trains again on training and validation ratings together for as many epochs, as published figures do.
+Predictions are clipped to the scale; averages are over ratings; +- is the deviation over the seeds.
 
 It must reach, refitted, on ML-1M (RMSE / MAE): Neural MF V2 0.846 / 0.662, V1 0.852 / 0.670, Wide & Deep with IDs
 0.850 / 0.666, biased MF 0.850; on attributes alone Wide & Deep beats ridge; the deep regression model's AUC beats a logistic
@@ -18,125 +18,101 @@ import numpy as np
 
 from examples.assignment1_page import bias_page, learning_curves, top_ten
 from examples.common import arguments, check, finish, output_folder
-from recmodels import metrics
-from recmodels.datasets import load_movielens, synthetic_ratings
-from recmodels.evaluation import evaluate_ratings
-from recmodels.models import (
-    BiasedMF,
-    Biases,
-    DeepRegression,
-    GlobalMean,
-    LogisticRegression,
-    NeuralMF,
-    RidgeRegression,
-    WideDeep,
-)
+from recmodels.datasets import load_ratings, synthetic_ratings
+from recmodels.evaluation import evaluate_ratings, rating_metrics
+from recmodels.models import MODELS
 from recmodels.splits import random_split
 
-PLAIN = dict(biases=False, dropout=0.0, weight_decay=0.0)  # the slide's form
-
-# name: (model, is it refitted?, other settings that validation chose it from)
-MODELS = {
-    "global mean": (GlobalMean(), False, []),
-    "biases": (Biases(), True, [dict(reg_user=u, reg_item=i) for u in (2.0, 5.0, 10.0) for i in (1.0, 2.0, 5.0)]),
-    "biased MF": (BiasedMF(), True, [dict(weight_decay=w) for w in (0.3, 0.4, 0.6)] + [dict(dropout=0.2), dict(k=32)]),
-    "neural MF V1, slide": (NeuralMF(version=1, **PLAIN), False, []),
-    "neural MF V1": (NeuralMF(version=1), True, [dict(weight_decay=w) for w in (0.3, 0.5, 0.8)] + [dict(dropout=0.2)]),
-    "neural MF V2, slide": (NeuralMF(version=2, **PLAIN), False, []),
-    "neural MF V2": (NeuralMF(version=2), True, [dict(weight_decay=w) for w in (0.3, 0.5, 0.8)] + [dict(dropout=0.2)]),
-    "wide & deep, IDs": (WideDeep(), True, [dict(weight_decay=w) for w in (0.3, 0.5, 0.8)] + [dict(dropout=0.2)]),
-    "ridge, attributes": (RidgeRegression(), False, [dict(reg=r) for r in (1.0, 10.0, 100.0)]),
-    "wide & deep, attributes": (WideDeep(ids=False), False, [dict(hidden=(64,)), dict(dropout=0.2)]),
-    "logistic regression": (LogisticRegression(), False, [dict(reg=r) for r in (1.0, 10.0, 100.0)]),
-    "deep regression": (DeepRegression(), False, [dict(hidden=128), dict(dropout=0.2)]),
+REFITTED = ("biases", "biased-mf", "neural-mf-1", "neural-mf-2", "wide-deep")
+TRIED = {  # beside a model's own settings, what else was tried on validation
+    "biases": [dict(reg_user=2.0, reg_item=1.0), dict(reg_user=10.0, reg_item=5.0), dict(reg_user=5.0, reg_item=5.0)],
+    "ridge": [dict(reg=1.0), dict(reg=100.0), dict(reg=1000.0)],
+    "biased-mf": [dict(weight_decay=0.3), dict(weight_decay=0.6), dict(dropout=0.2)],
+    "neural-mf-1": [dict(weight_decay=0.6), dict(weight_decay=1.5), dict(dropout=0.2)],
+    "neural-mf-2": [dict(weight_decay=0.4), dict(weight_decay=0.8), dict(dropout=0.0)],
+    "wide-deep": [dict(dropout=0.1), dict(dropout=0.3), dict(weight_decay=1.0)],
+    "wide-deep-attributes": [dict(dropout=0.0), dict(weight_decay=0.1), dict(hidden=(64,))],
+    "logistic": [dict(reg=1.0), dict(reg=100.0), dict(reg=1000.0)],
+    "deep-regression": [dict(dropout=0.2), dict(weight_decay=0.1), dict(hidden=128)],
 }
 QUICK = {"epochs": 5, "k": 16, "batch_size": 256}
-MUST = {"neural MF V2": (0.846, 0.662), "neural MF V1": (0.852, 0.670), "wide & deep, IDs": (0.850, 0.666),
-        "biased MF": (0.850, None)}
+MUST = {"biased-mf": (0.850, None), "neural-mf-1": (0.852, 0.670), "neural-mf-2": (0.846, 0.662),
+        "wide-deep": (0.850, 0.666)}
 
 
 def load(which, quick):
-    """MovieLens 1M, or the synthetic world where it is not to be had and `auto` was asked for."""
-    if which in ("auto", "ml-1m"):
-        try:
-            data = load_movielens()
-        except OSError as error:
-            if which == "ml-1m":
-                raise SystemExit(f"--data ml-1m: {error}") from error
-            print(f"!!! MovieLens 1M is not here ({error})\n!!! All numbers below are of a SYNTHETIC world.")
-        else:
-            return data.take(np.arange(0, len(data), 10)) if quick else data
-    return synthetic_ratings(rng=0, **(dict(users=600, items=300, ratings=30_000) if quick else {}))
+    """The ratings called `which`; of real ones, a quick run takes those of every tenth user."""
+    if quick and which == "synthetic":
+        return synthetic_ratings(users=600, items=300, ratings=30_000, rng=0)
+    _, data = load_ratings(which)
+    return data.take(np.flatnonzero(data.frame["user"].rank(method="dense") % 10 == 0)) if quick else data
 
 
-def measure(name, split, seed, quick, verbose):
-    """One model on one split: (fitted model, row of the table)."""
-    model, refit, _ = MODELS[name]
-    parameters = model.get_params()
-    changes = {key: value for key, value in dict(seed=seed, verbose=verbose).items() if key in parameters}
-    if quick:
-        changes.update({key: value for key, value in QUICK.items() if key in parameters})
-    model = model.clone(**changes)
+def measure(name, split, **parameters):
+    """One model on one split: (fitted model, row of the table), of the refitted one too where the table shows that."""
+    model = MODELS[name]()
+    model = model.clone(**{key: value for key, value in parameters.items() if key in model.get_params()})
     fitted, row = evaluate_ratings(model, split)
-    row.update(model=name, seed=seed, seconds_per_epoch=None)
     if hasattr(fitted, "history_"):
         row["seconds_per_epoch"] = float(fitted.history_["seconds"].median())
         row["history"] = fitted.history_.reset_index().to_dict("list")
-    if refit:
+    if name in REFITTED:
         started = time.perf_counter()
         fitted = fitted.refit(split.refit)
-        y, p = split.test.frame["rating"].to_numpy(), fitted.predict(split.test)
-        row.update(refit_rmse=metrics.rmse(y, p), refit_mae=metrics.mae(y, p),
+        row.update({f"refit_{key}": value for key, value in rating_metrics(fitted, split.test).items()},
                    refit_seconds=time.perf_counter() - started)
     return fitted, row
 
 
+def best_rmse(row):
+    return row.get("refit_rmse", row["rmse"])
+
+
 def mean_std(rows, key):
-    values = [row[key] for row in rows if row.get(key) is not None]
-    return "" if not values else f"{np.mean(values):.4f} +- {np.std(values):.4f}" if len(values) > 1 else f"{values[0]:.4f}"
+    values = [row[key] for row in rows if key in row]
+    if not values:
+        return ""
+    return f"{np.mean(values):.4f}" + (f" +- {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
 
 
-def tables(results, floor=None):
+def tables(results, floor):
     """Print the ratings' table and the likes' table. results: {model: rows of all seeds}."""
-    biases = results.get("biases")
-    print(f"\n{'rating prediction':25} {'RMSE':>16} {'MAE':>16} {'RMSE, refit':>16} {'MAE, refit':>16} {'gain':>7} "
-          f"{'s/epoch':>8} {'epochs':>7} {'parameters':>11}" + (" to the floor" if floor else ""))
-    for name, rows in results.items():
-        if "rmse" not in rows[0]:
-            continue
-        best = "refit_rmse" if "refit_rmse" in rows[0] else "rmse"
-        gain = np.mean([b.get("refit_rmse", b["rmse"]) if best != "rmse" else b["rmse"] for b in biases]) - np.mean(
-            [row[best] for row in rows]) if biases else np.nan
-        epochs = "" if rows[0]["epochs"] is None else "/".join(str(row["epochs"]) for row in rows)
-        speed = "" if rows[0]["seconds_per_epoch"] is None else f"{np.mean([r['seconds_per_epoch'] for r in rows]):.2f}"
-        line = (f"{name:25} {mean_std(rows, 'rmse'):>16} {mean_std(rows, 'mae'):>16} {mean_std(rows, 'refit_rmse'):>16} "
-                f"{mean_std(rows, 'refit_mae'):>16} {gain:7.4f} {speed:>8} {epochs:>7} {rows[0]['parameters']:11,}")
-        if floor:
-            line += f" {(rows[0][best] ** 2 - floor) / (biases[0]['rmse'] ** 2 - floor):12.3f}"
-        print(line)
-    print("gain: RMSE of the biases on the same rows minus the model's (both refitted where the model is)")
-    if any("auc" in rows[0] for rows in results.values()):
-        print(f"\n{'does the user like it?':25} {'AUC':>16} {'log-loss':>16}")
-        for name, rows in results.items():
-            if "auc" in rows[0]:
-                print(f"{name:25} {mean_std(rows, 'auc'):>16} {mean_std(rows, 'log_loss'):>16}")
+    rated = {name: rows for name, rows in results.items() if "rmse" in rows[0]}
+    liked = {name: rows for name, rows in results.items() if "auc" in rows[0]}
+    if rated:
+        print(f"\n{'rating prediction':21} {'RMSE':>16} {'MAE':>16} {'RMSE, refit':>16} {'MAE, refit':>16} {'gain':>8} "
+              f"{'s/epoch':>8} {'epochs':>8} {'parameters':>11}" + ("  to the floor" if floor else ""))
+    for name, rows in rated.items():
+        gain, left = "", ""
+        if "biases" in rated:  # like with like: refitted against refitted
+            key = "refit_rmse" if "refit_rmse" in rows[0] else "rmse"
+            gain = f"{np.mean([b[key] - row[key] for b, row in zip(rated['biases'], rows, strict=True)]):.4f}"
+            if floor:
+                left = f"{(rows[0][key] ** 2 - floor) / (rated['biases'][0][key] ** 2 - floor):14.3f}"
+        epochs = "/".join(str(row["epochs"]) for row in rows if row["epochs"])
+        speed = f"{np.mean([r['seconds_per_epoch'] for r in rows]):.2f}" if "seconds_per_epoch" in rows[0] else ""
+        print(f"{name:21} {mean_std(rows, 'rmse'):>16} {mean_std(rows, 'mae'):>16} {mean_std(rows, 'refit_rmse'):>16} "
+              f"{mean_std(rows, 'refit_mae'):>16} {gain:>8} {speed:>8} {epochs:>8} {rows[0]['parameters']:11,}{left}")
+    if "biases" in rated:
+        print("gain: RMSE of the biases on the same rows minus the model's, both refitted where the model is")
+    if liked:
+        print(f"\n{'does he like it?':21} {'AUC':>16} {'log-loss':>16}    (a rating of 4 or 5)")
+    for name, rows in liked.items():
+        print(f"{name:21} {mean_std(rows, 'auc'):>16} {mean_std(rows, 'log_loss'):>16}")
 
 
-def tune(split, names):
-    """The settings that were tried on the validation part, each model's in turn."""
-    print("\nvalidation RMSE (or log-loss) by setting; the first row of a model is what the assignment uses")
+def tune(split, names, **parameters):
+    """What the settings tried give on the validation part, each model's in turn."""
+    print("\nvalidation RMSE (or log-loss) by setting; the first of a model is what the assignment uses")
     for name in names:
-        model, _, grid = MODELS[name]
-        for changes in [{}, *grid]:
-            fitted = model.clone(**changes).fit(split.train, valid=split.valid)
-            prediction, y = fitted.predict(split.valid), split.valid.frame["rating"].to_numpy()
-            value = (metrics.rmse(y, prediction) if fitted.output == "rating"
-                     else metrics.log_loss(y >= fitted.threshold, prediction))
-            print(f"{name:25} {str(changes or 'as it is'):45} {value:.4f}", flush=True)
+        for changes in [{}, *TRIED.get(name, [])]:
+            _, row = measure(name, split, **{**parameters, **changes})
+            value = row["valid"].get("rmse", row["valid"].get("log_loss"))
+            print(f"{name:21} {str(changes or 'as it is'):40} {value:.4f}", flush=True)
 
 
 def claims(results, floor):
-    """What the assignment must reach; on the real data in full, or on the synthetic world."""
+    """What the assignment must reach: on the real data, or on the synthetic world."""
     def mean(name, key):
         return np.mean([row[key] for row in results[name]])
 
@@ -148,63 +124,68 @@ def claims(results, floor):
                 if mae is not None:
                     check(f"{name}, refitted: MAE {mean(name, 'refit_mae'):.4f} <= {mae}", mean(name, "refit_mae") <= mae)
     elif "biases" in results:
-        best = min(row.get("refit_rmse", row["rmse"]) for rows in results.values() for row in rows if "rmse" in row)
-        share = (best ** 2 - floor) / (results["biases"][0]["rmse"] ** 2 - floor)
+        best = min(best_rmse(row) for rows in results.values() for row in rows if "rmse" in row)
+        share = (best ** 2 - floor) / (best_rmse(results["biases"][0]) ** 2 - floor)
         check(f"the best model leaves {share:.3f} <= 0.1 of the way from the biases to the noise floor", share <= 0.1)
-    if {"ridge, attributes", "wide & deep, attributes"} <= set(results):
-        check("on attributes alone, Wide & Deep beats ridge", mean("wide & deep, attributes", "rmse")
-              < mean("ridge, attributes", "rmse"))
-    if {"logistic regression", "deep regression"} <= set(results):
-        check("the deep regression model's AUC beats the logistic regression's", mean("deep regression", "auc")
-              > mean("logistic regression", "auc"))
+    if {"ridge", "wide-deep-attributes"} <= set(results):
+        check("on attributes alone, Wide & Deep beats ridge", mean("wide-deep-attributes", "rmse") < mean("ridge", "rmse"))
+    if {"logistic", "deep-regression"} <= set(results):
+        check("the deep regression model's AUC beats the logistic regression's", mean("deep-regression", "auc")
+              > mean("logistic", "auc"))
+
+
+def whole_numbers(text):
+    return [int(part) for part in text.split(",")]
 
 
 def main(argv=None):
     parser = arguments("assignment1_movielens", __doc__)
     parser.add_argument("--data", choices=["auto", "ml-1m", "synthetic"], default="auto", help="auto: ml-1m if it is there")
-    parser.add_argument("--seeds", help="several seeds of split and training, as 0,1,2 (default: --seed alone)")
-    parser.add_argument("--models", help=f"some of these, with ; between them: {'; '.join(MODELS)}")
+    parser.add_argument("--seeds", type=whole_numbers, metavar="A,B", help="several seeds of split and training, as 0,1,2")
+    parser.add_argument("--models", default=",".join(MODELS), metavar="A,B", help="some of %(default)s")
     parser.add_argument("--tune", action="store_true", help="show the settings tried on validation, and stop")
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
-    folder = output_folder(args)
-    names = [name.strip() for name in args.models.split(";")] if args.models else list(MODELS)
+    names, seeds, started = args.models.split(","), args.seeds or [args.seed], time.perf_counter()
     for name in names:
         if name not in MODELS:
-            raise SystemExit(f"--models: got {name!r}, want some of: {'; '.join(MODELS)}")
-    seeds = [int(seed) for seed in args.seeds.split(",")] if args.seeds else [args.seed]
-    started = time.perf_counter()
-    data = load(args.data, args.quick)
+            parser.error(f"--models: got {name!r}, want some of {', '.join(MODELS)}")
+    folder = output_folder(args)
+    parameters = {"verbose": args.verbose, **(QUICK if args.quick else {})}
+    try:
+        data = load(args.data, args.quick)
+    except OSError as error:
+        raise SystemExit(f"--data {args.data}: {error}") from error
     print(data)
     if args.tune:
-        tune(random_split(data, seeds[0]), names)
+        tune(random_split(data, seeds[0]), names, seed=seeds[0], **parameters)
         return 0
     results, fitted = {}, {}
     for seed in seeds:
         split = random_split(data, seed)
-        print(f"\n{split.protocol}: {len(split.train):,} train, {len(split.valid):,} validation, {len(split.test):,} test")
+        print(f"\n{split}", flush=True)
         for name in names:
-            model, row = measure(name, split, seed, args.quick, args.verbose)
-            results.setdefault(name, []).append(row)
+            model, row = measure(name, split, seed=seed, **parameters)
+            results.setdefault(name, []).append({"seed": seed, **row})
+            shown = ", ".join(f"{key.replace('_', ' ')} {row[key]:.4f}" for key in
+                              ("rmse", "mae", "auc", "log_loss", "refit_rmse", "refit_mae") if key in row)
+            print(f"  {name:21} {shown}  ({row['seconds'] + row.get('refit_seconds', 0):.1f} s)", flush=True)
             if seed == seeds[0]:
-                fitted[name] = model
-            shown = {key: f"{row[key]:.4f}" for key in ("rmse", "mae", "refit_rmse", "refit_mae", "auc", "log_loss")
-                     if key in row}
-            print(f"  {name:25} {shown}  {row['seconds'] + row.get('refit_seconds', 0):.1f} s", flush=True)
-        if seed == seeds[0]:
-            first = split
+                fitted[name], first = model, split
     floor = first.test.floor_mse if data.synthetic else None
     tables(results, floor)
-    learning_curves(results, folder, synthetic=data.synthetic)
-    for name in ("neural MF V2", "wide & deep, IDs"):
+    learning_curves(results, folder, data.synthetic)
+    for name in ("neural-mf-2", "wide-deep"):
         if name in fitted:
             top_ten(fitted[name], name, first)
-    if fitted:
-        bias_page({name: m for name, m in fitted.items() if m.output == "rating"}, first, folder)
+    raters = {name: model for name, model in fitted.items() if model.output == "rating"}
+    if raters:
+        best = min(raters, key=lambda name: results[name][0]["valid"]["rmse"])
+        bias_page(raters, best, first, folder)
     record = {"data": data.name, "synthetic": data.synthetic, "quick": args.quick, "protocol": first.protocol,
               "seeds": seeds, "rows": {"train": len(first.train), "valid": len(first.valid), "test": len(first.test)},
               "noise_floor_mse": floor, "results": results, "seconds": time.perf_counter() - started}
-    (folder / "results.json").write_text(json.dumps(record, indent=1))
+    (folder / "results.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"\nwritten: {folder / 'results.json'}; {record['seconds']:.0f} s in all")
     if args.quick:
         print("a quick run shows that everything runs; its numbers claim nothing")

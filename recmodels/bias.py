@@ -52,6 +52,8 @@ def list_statistics(lists, train):
     popularity   the mean percentile of the listed items by their number of training ratings (0.5: no bias, 1: the top)
     gini         how unequally the items share the places: 0 if all are listed equally often, near 1 if a few take all
     """
+    if len(lists) == 0:
+        raise ValueError("list_statistics: got no lists, want some of `recommend`")
     counts = train.frame["item"].value_counts()
     percentile = counts.rank(method="average") / len(counts)
     shown = lists["item"].value_counts().reindex(counts.index).fillna(0).to_numpy()

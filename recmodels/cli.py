@@ -18,14 +18,12 @@ import sys
 
 from tinydl.training import CheckpointError
 
-from .datasets import load_movielens, synthetic_ratings
+from .datasets import DATA, load_ratings
 from .evaluation import METRICS, evaluate_ratings, rating_metrics, results_table
 from .models import MODELS
 from .recommender import Recommender
 from .runs import fingerprint, load_run, prepare_run, save_run
 from .splits import random_split
-
-DATA = "ml-1m, ml-100k, synthetic, a folder with the files of MovieLens, or auto: ml-1m if it can be had, else synthetic"
 
 
 class WrongUse(Exception):
@@ -148,24 +146,6 @@ def _check_value(key, value, default):
         good, want = isinstance(value, tuple) and len(value) > 0 and all(map(whole, value)), "whole numbers such as 128,64"
     if not good:
         raise WrongUse(f"--set {key}={value}: want {want}")
-
-
-def load_ratings(what):
-    """(name, Interactions) of the ratings called `what`: see DATA."""
-    if what == "auto":
-        try:
-            return "ml-1m", load_movielens(version="1m")
-        except OSError as error:
-            print(f"*** NO REAL DATA ({' '.join(str(error).split())}): everything below is SYNTHETIC ***")
-            what = "synthetic"
-    if what == "synthetic":
-        return what, synthetic_ratings()
-    if what in ("ml-1m", "ml-100k"):
-        return what, load_movielens(version=what.removeprefix("ml-"))
-    folder = pathlib.Path(what)
-    if not folder.is_dir():
-        raise WrongUse(f"--data {what}: no such folder; want {DATA}")
-    return str(folder.resolve()), load_movielens(folder, "100k" if (folder / "u.data").is_file() else "1m")
 
 
 def _with(model, **parameters):

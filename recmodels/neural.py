@@ -4,6 +4,9 @@ Network, loss and fitting are three things: a model's file holds the network, wh
 holds what all of them share.
 """
 
+import itertools
+import numbers
+
 import numpy as np
 
 from tinydl import Tensor, no_grad, optim
@@ -15,13 +18,18 @@ from .recommender import Recommender
 
 
 class NeuralRecommender(Recommender):
-    """Base of the models with a network. A subclass builds it in `_network(rng)`; forward(user, item) -> (B,) outputs.
+    """Base of the models with a network. A subclass builds it in `_network(rng)`; it has
+
+        forward(user, item) -> (B,) outputs        of codes (B,)
+        reads(users, items)                        [(embedding, codes that these pairs read, where its fields start or None)]
+        decayed_tables()                           the embeddings that weight decay acts on
 
     The parameters every such model has:
         epochs          how many at most; the learning rate falls to 0 over them along a cosine
         patience        stop after so many epochs without a better validation loss, and take the best (with `valid`)
         batch_size, lr  of Adam
-        weight_decay    of what says something of few ratings: embeddings of users and items; decoupled (AdamW)
+        weight_decay    of the tables whose rows few ratings speak to (`decayed_tables`: embeddings, crossed features), in
+                        each step p *= 1 - lr * weight_decay (AdamW); so it acts more in an epoch of smaller batches
         seed            of weights, dropout and the order of batches
         verbose         a line an epoch
 
@@ -63,7 +71,15 @@ class NeuralRecommender(Recommender):
 
     _stop_after = None
 
+    def _check_parameters(self):
+        for name in ("k", "k_attribute", "hidden", "epochs", "patience", "batch_size"):
+            value = getattr(self, name, 1)
+            for number in value if isinstance(value, (tuple, list)) else [value]:
+                if not isinstance(number, numbers.Integral) or number < 1:
+                    raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want whole numbers of at least 1")
+
     def _train(self, users, items, ratings, valid, epochs):
+        self._check_parameters()
         rng = np.random.default_rng(self.seed)
         self.network_ = self._network(rng)
         optimizer = optim.AdamW(self._parameter_groups(), lr=self.lr)
@@ -78,7 +94,7 @@ class NeuralRecommender(Recommender):
         trainer = Trainer(self.network_, self._loss, optimizer, callbacks)
         self.history_ = trainer.fit(loader, valid, stop)
         self.best_epoch_ = callbacks[1].best_epoch if valid is not None else trainer.epoch
-        self._settle_unseen(users, items)
+        self._settle_unread(users, items)
         self.network_.eval()
 
     def _parameter_groups(self):
@@ -88,13 +104,20 @@ class NeuralRecommender(Recommender):
         groups = [{"params": tables, "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
         return [group for group in groups if group["params"]]
 
-    def _settle_unseen(self, users, items):
-        """Rows of the ID tables that no training rating touched become the mean of those that were: the average user."""
-        for table, codes, size in (("user_tables", users, len(self.users_)), ("item_tables", items, len(self.items_))):
-            seen = np.bincount(codes, minlength=size) > 0
-            for embedding in getattr(self.network_, table)():
-                weight = embedding.weight._writable("settle_unseen")
-                weight[~seen] = weight[seen].mean(axis=0)
+    def _settle_unread(self, users, items, block=65536):
+        """Rows that no training rating read become the mean of those of their field that were: an average user, or job."""
+        read = {}
+        for start in range(0, len(users), block):
+            rows = slice(start, start + block)
+            for table, codes, starts in self.network_.reads(users[rows], items[rows]):
+                mask, _ = read.setdefault(table, (np.zeros(table.num_embeddings, bool), starts))
+                mask[codes] = True
+        for table, (mask, starts) in read.items():
+            weight = table.weight._writable("settle_unread")
+            for first, last in itertools.pairwise(starts or (0, len(weight))):
+                known = mask[first:last]
+                if known.any():
+                    weight[first:last][~known] = weight[first:last][known].mean(axis=0)
 
     # ---------------------------------------------------------------- scoring
     def _score(self, users, items, batch=16384):

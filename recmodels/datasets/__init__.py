@@ -2,6 +2,7 @@
 
     interactions.py         ratings beside the attributes of users and items
     movielens.py            MovieLens 1M and 100K
+    named.py                what `--data NAME` means
     synthetic.py            a made world with MovieLens' columns and a known truth
     checkins.py             visits to venues, and what part of the week a local time is
     foursquare.py           Foursquare's check-ins in New York and Tokyo
@@ -13,8 +14,9 @@ from .checkins import CheckIns
 from .foursquare import load_foursquare
 from .interactions import Interactions
 from .movielens import load_movielens
+from .named import DATA, load_ratings
 from .synthetic import SyntheticRatings, synthetic_ratings
 from .synthetic_checkins import SyntheticCheckIns, synthetic_checkins
 
-__all__ = ["CheckIns", "Interactions", "SyntheticCheckIns", "SyntheticRatings", "load_foursquare", "load_movielens",
-           "synthetic_checkins", "synthetic_ratings"]
+__all__ = ["DATA", "CheckIns", "Interactions", "SyntheticCheckIns", "SyntheticRatings", "load_foursquare",
+           "load_movielens", "load_ratings", "synthetic_checkins", "synthetic_ratings"]

@@ -95,8 +95,8 @@ def _read(path):
     outside = text if separator == "\t" else re.sub(r'"[^"\n]*"', "", text)  # the separators that separate
     try:
         frame = pandas.read_csv(io.StringIO(text), sep=separator, header=None, names=list(_FIELDS), usecols=range(8),
-                                dtype=str, skiprows=skipped, keep_default_na=False, skip_blank_lines=False,
-                                lineterminator="\n", quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL)
+                                dtype=str, skiprows=skipped, keep_default_na=False, lineterminator="\n",
+                                quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL)
         # a line with a field too few has no time; so if there are 8 fields a line on average, every line has 8
         if not len(frame) == count - skipped > 0 or outside.count(separator) != 7 * count or frame.isna().any(axis=None):
             raise ValueError

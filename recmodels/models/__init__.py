@@ -2,7 +2,7 @@
 
     baselines.py              global-mean, biases; on attributes ridge, and logistic for "does the user like it?"
     matrix_factorization.py   biased-mf
-    neural_mf.py              neural-mf-1, neural-mf-2: the slides Neural MF V1 and V2
+    neural_mf.py              neural-mf-1, neural-mf-2: Neural MF V1 and V2; with -slide as plain as on the slides
     factorization_machine.py  fm; beside it neural_fm.py and neural_tf.py, networks for ranking
     wide_deep.py              wide-deep, and wide-deep-attributes, which sees no ids
     deep_regression.py        deep-regression, for "does the user like it?"
@@ -17,13 +17,17 @@ from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
 from .wide_deep import WideDeep
 
+PLAIN = dict(biases=False, dropout=0.0, weight_decay=0.0)  # the slide's form of Neural MF
+
 MODELS = {
     "global-mean": GlobalMean,
     "biases": Biases,
     "ridge": RidgeRegression,
     "biased-mf": BiasedMF,
-    "neural-mf-1": partial(NeuralMF, version=1),
-    "neural-mf-2": partial(NeuralMF, version=2),
+    "neural-mf-1-slide": partial(NeuralMF, version=1, **PLAIN),
+    "neural-mf-1": partial(NeuralMF, version=1, weight_decay=1.0),
+    "neural-mf-2-slide": partial(NeuralMF, version=2, **PLAIN),
+    "neural-mf-2": partial(NeuralMF, version=2, dropout=0.2),
     "fm": FactorizationMachine,
     "wide-deep": partial(WideDeep, ids=True),
     "wide-deep-attributes": partial(WideDeep, ids=False),

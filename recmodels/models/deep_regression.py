@@ -1,6 +1,8 @@
 """The deep regression model: does the user like the film? A network on attributes with a sigmoid at its end."""
 
-from tinydl import from_numpy, nn, ops
+import itertools
+
+from tinydl import nn, ops
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
@@ -19,8 +21,8 @@ class DeepRegressionNetwork(nn.Module):
     def __init__(self, users, items, k, hidden, dropout, rng):
         self.register_buffer("a", items.dense)
         self.register_buffer("bcd", users.onehot)
-        b, c, d = (stop - start for start, stop in zip(users.offsets, users.offsets[1:], strict=False))
-        self.offsets = users.offsets
+        b, c, d = (stop - start for start, stop in itertools.pairwise(users.offsets))
+        self.fields = users.offsets
         self.W_1 = nn.Linear(items.dense.shape[1], k, rng=rng)
         self.E_2, self.E_3, self.E_4 = nn.Embedding(b, k, rng=rng), nn.Embedding(c, k, rng=rng), nn.Embedding(d, k, rng=rng)
         self.W_5, self.w_6 = nn.Linear(4 * k, hidden, rng=rng), nn.Linear(hidden, 1, rng=rng)
@@ -29,17 +31,19 @@ class DeepRegressionNetwork(nn.Module):
             nn.init.normal_(table.weight, 0, 0.1, rng=rng)
 
     def forward(self, user, item):
-        b, c, d = (self.bcd[user._data, f] - self.offsets[f] for f in range(3))
-        h_1 = F.relu(self.W_1(from_numpy(self.a[item._data])))
+        b, c, d = self.categories(user.numpy())
+        h_1 = F.relu(self.W_1(self.a[item.numpy()]))
         e_2, e_3, e_4 = self.E_2(b), self.E_3(c), self.E_4(d)
         h_5 = self.dropout(ops.concatenate([h_1, e_2, e_3, e_4], axis=1))
         h_6 = F.tanh(self.W_5(h_5))
         return self.w_6(h_6).reshape(-1)
 
-    def user_tables(self):
-        return ()
+    def categories(self, users):
+        """b, c, d: each of its own vocabulary."""
+        return [self.bcd[users, f] - start for f, start in enumerate(self.fields[:3])]
 
-    item_tables = user_tables
+    def reads(self, users, items):
+        return [(E, codes, None) for E, codes in zip((self.E_2, self.E_3, self.E_4), self.categories(users), strict=True)]
 
     def decayed_tables(self):
         return self.E_2, self.E_3, self.E_4

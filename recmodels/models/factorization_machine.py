@@ -1,10 +1,8 @@
 """Factorization machines: every pair, and triple, of features has a weight, made of the vectors of its members."""
 
-import collections
-
 import numpy as np
 
-from tinydl import nn, no_grad, ops
+from tinydl import nn, ops
 
 from ..features import MultiHot, OneHot
 from ..fm import fm_catalogue, fm_catalogue_scores, fm_context_candidates, fm_interaction, fm_sums
@@ -114,6 +112,7 @@ class RatingFMNetwork(nn.Module):
         sizes = [len(users), len(items), users.vocabulary, items.multihot.shape[1] + 1]
         self.starts = np.cumsum([0, *sizes]).tolist()                       # where each field's features start
         _, item, attributes, genres = self.starts[:4]
+        self.fields = sorted({*self.starts, *(attributes + offset for offset in users.offsets)})
         bags = items.bags                                                   # (I, L) genres, 0 = none
         present = (bags > 0).astype(np.float32)
         self.register_buffer("of_user", np.concatenate([np.arange(len(users))[:, None], attributes + users.onehot], axis=1))
@@ -124,28 +123,17 @@ class RatingFMNetwork(nn.Module):
         self.mean = mean
 
     def forward(self, user, item):
-        u, i = user._data, item._data
+        u, i = user.numpy(), item.numpy()
         index = np.concatenate([self.of_user[u], self.of_item[i]], axis=1)
         values = np.concatenate([np.ones((len(u), self.of_user.shape[1]), self.x_item.dtype), self.x_item[i]], axis=1)
         return self.mean + self.fm(index, values)
 
-    def _rows(self, field):
-        """The part of each table that belongs to a field, as something with a `weight`."""
-        with no_grad():
-            return [_Rows(table.weight[self.starts[field]:self.starts[field + 1]])
-                    for table in (self.fm.w, *self.fm.factors())]
-
-    def user_tables(self):
-        return self._rows(0)
-
-    def item_tables(self):
-        return self._rows(1)
+    def reads(self, users, items):
+        index = np.concatenate([self.of_user[users], self.of_item[items]], axis=1)
+        return [(table, index, self.fields) for table in (self.fm.w, *self.fm.factors())]
 
     def decayed_tables(self):
         return self.fm.factors()
-
-
-_Rows = collections.namedtuple("_Rows", ["weight"])
 
 
 class FactorizationMachine(NeuralRecommender):

@@ -23,11 +23,8 @@ class BiasedMFNetwork(nn.Module):
         product = self.dropout(self.P(user) * self.Q(item))
         return self.mean + (self.b_u(user) + self.b_i(item)).reshape(-1) + product.sum(dim=1)
 
-    def user_tables(self):
-        return self.b_u, self.P
-
-    def item_tables(self):
-        return self.b_i, self.Q
+    def reads(self, users, items):
+        return [(self.b_u, users, None), (self.P, users, None), (self.b_i, items, None), (self.Q, items, None)]
 
     def decayed_tables(self):
         return self.P, self.Q

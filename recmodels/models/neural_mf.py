@@ -1,7 +1,7 @@
 """Neural MF: one tower of layers for the movie, one for the user, and their product (slides "Neural MF V1" and "V2")."""
 
 
-from tinydl import from_numpy, nn, ops
+from tinydl import nn, ops
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
@@ -26,6 +26,7 @@ class NeuralMFNetwork(nn.Module):
             raise ValueError(f"NeuralMF: got version={version}, want 1 or 2")
         self.register_buffer("a", items.dense)
         self.register_buffer("c", users.onehot)
+        self.fields = users.offsets
         self.W_m, self.E_m = nn.Linear(items.dense.shape[1], k, rng=rng), nn.Embedding(len(items), k, rng=rng)
         self.A_u = nn.EmbeddingBag(users.vocabulary, k, mode="sum", rng=rng)
         self.E_u = nn.Embedding(len(users), k, rng=rng)
@@ -42,8 +43,8 @@ class NeuralMFNetwork(nn.Module):
             nn.init.normal_(table.weight, 0, scale, rng=rng)
 
     def forward(self, user, item):
-        h_m, e_m = F.relu(self.W_m(from_numpy(self.a[item._data]))), self.E_m(item)
-        h_u, e_u = self.A_u(self.c[user._data]), self.E_u(user)
+        h_m, e_m = F.relu(self.W_m(self.a[item.numpy()])), self.E_m(item)
+        h_u, e_u = self.A_u(self.c[user.numpy()]), self.E_u(user)
         h_3 = self.dropout(ops.concatenate([h_m, e_m], axis=1))
         h_4 = self.dropout(ops.concatenate([h_u, e_u], axis=1))
         h_5, h_6 = F.relu(self.W_3(h_3)), F.relu(self.W_4(h_4))
@@ -57,11 +58,9 @@ class NeuralMFNetwork(nn.Module):
             y = self.mean + (self.b_u(user) + self.b_i(item)).reshape(-1) + y
         return y
 
-    def user_tables(self):
-        return (self.E_u, self.b_u) if self.biases else (self.E_u,)
-
-    def item_tables(self):
-        return (self.E_m, self.b_i) if self.biases else (self.E_m,)
+    def reads(self, users, items):
+        ids = [(self.E_u, users, None), (self.E_m, items, None), (self.A_u, self.c[users], self.fields)]
+        return ids + ([(self.b_u, users, None), (self.b_i, items, None)] if self.biases else [])
 
     def decayed_tables(self):
         return self.E_u, self.E_m
@@ -73,8 +72,8 @@ class NeuralMF(NeuralRecommender):
     user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
     item_fields = (MultiHot("genres"), Dense("year"))
 
-    def __init__(self, version=2, k=64, hidden=64, biases=True, dropout=0.0, scale=0.05, epochs=15, patience=3,
-                 batch_size=2048, lr=2e-3, weight_decay=0.5, seed=0, verbose=False):
+    def __init__(self, version=2, k=64, hidden=128, biases=True, dropout=0.0, scale=0.05, epochs=15, patience=3,
+                 batch_size=2048, lr=2e-3, weight_decay=0.6, seed=0, verbose=False):
         self._keep(locals())
 
     def _network(self, rng):

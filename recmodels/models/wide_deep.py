@@ -1,8 +1,10 @@
 """Wide & Deep: a linear model on crossed features remembers, a deep network on embeddings generalises, trained as one."""
 
+import itertools
+
 import numpy as np
 
-from tinydl import from_numpy, nn, ops
+from tinydl import nn, ops
 
 from ..features import Dense, MultiHot, OneHot
 from ..kernels import cross_codes
@@ -25,6 +27,7 @@ class WideDeepNetwork(nn.Module):
 
     def __init__(self, users, items, ids, k, k_attribute, hidden, dropout, scale, mean, rng):
         self.ids, self.mean = ids, mean
+        self.fields = users.offsets
         self.register_buffer("c", users.onehot)                            # (U + 1, F) user attributes
         self.register_buffer("g", items.bags)                              # (I + 1, L) genres, 0 = none
         self.register_buffer("a", items.dense)                             # (I + 1, P)
@@ -44,7 +47,7 @@ class WideDeepNetwork(nn.Module):
         for table in [self.E_c] + ([self.E_u, self.E_i] if ids else []):
             nn.init.normal_(table.weight, 0, scale, rng=rng)
         widths = [width, *hidden]
-        self.deep = nn.Sequential(*(layer for n, m in zip(widths, widths[1:], strict=False)
+        self.deep = nn.Sequential(*(layer for n, m in itertools.pairwise(widths)
                                     for layer in (nn.Linear(n, m, rng=rng), nn.ReLU(), nn.Dropout(dropout, rng=rng))))
         self.w_L = nn.Linear(widths[-1], 1, rng=rng)
         self.dropout = nn.Dropout(dropout, rng=rng)
@@ -61,19 +64,17 @@ class WideDeepNetwork(nn.Module):
         return np.concatenate(groups, axis=1)
 
     def forward(self, user, item):
-        u, i = user._data, item._data
+        u, i = user.numpy(), item.numpy()
         wide = self.wide(self.crosses(u, i)).reshape(-1)
-        h_0 = [from_numpy(self.a[i]), self.E_c(self.c[u]).reshape(len(u), -1)]
+        h_0 = [self.a[i], self.E_c(self.c[u]).reshape(len(u), -1)]
         if self.ids:
             h_0 += [self.E_u(user), self.E_i(item)]
         h_L = self.deep(self.dropout(ops.concatenate(h_0, axis=1)))
         return self.mean + wide + self.w_L(h_L).reshape(-1)
 
-    def user_tables(self):
-        return (self.E_u,) if self.ids else ()
-
-    def item_tables(self):
-        return (self.E_i,) if self.ids else ()
+    def reads(self, users, items):
+        ids = [(self.E_u, users, None), (self.E_i, items, None)] if self.ids else []
+        return [(self.E_c, self.c[users], self.fields), *ids]
 
     def decayed_tables(self):
         return (self.wide, self.E_u, self.E_i) if self.ids else (self.wide, self.E_c)
@@ -85,8 +86,8 @@ class WideDeep(NeuralRecommender):
     user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
     item_fields = (MultiHot("genres"), Dense("year"))
 
-    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.0, scale=0.05, epochs=15, patience=3,
-                 batch_size=2048, lr=2e-3, weight_decay=0.5, seed=0, verbose=False):
+    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.2, scale=0.05, epochs=15, patience=3,
+                 batch_size=2048, lr=2e-3, weight_decay=0.7, seed=0, verbose=False):
         self._keep(locals())
 
     def _network(self, rng):

@@ -9,6 +9,7 @@ import pandas
 import pytest
 
 from recmodels import Interactions, cli, load_movielens, synthetic_ratings
+from recmodels.datasets import named
 from recmodels.evaluation import evaluate_ratings, rating_metrics, results_table
 from recmodels.models import MODELS, BiasedMF, Biases, WideDeep
 from recmodels.recommender import Recommender
@@ -213,8 +214,8 @@ def test_auto_falls_back_to_the_synthetic_world_and_says_so(tmp_path, run, monke
         raise OSError("no network\nhere")
 
     small = synthetic_ratings(users=30, items=60, ratings=800, rng=0)
-    monkeypatch.setattr(cli, "load_movielens", absent)
-    monkeypatch.setattr(cli, "synthetic_ratings", lambda: small)
+    monkeypatch.setattr(named, "load_movielens", absent)
+    monkeypatch.setattr(named, "synthetic_ratings", lambda: small)
     code, out, _ = run("train", "--model", "biased-mf", "--out", tmp_path, *QUICK, "--quiet")
     assert code == 0
     assert out.splitlines()[0] == "*** NO REAL DATA (no network here): everything below is SYNTHETIC ***"
@@ -226,7 +227,7 @@ def test_auto_falls_back_to_the_synthetic_world_and_says_so(tmp_path, run, monke
 
 
 def test_auto_is_movielens_where_it_is(folder, run, monkeypatch):
-    monkeypatch.setattr(cli, "load_movielens", lambda version: load_movielens(folder, version))
+    monkeypatch.setattr(named, "load_movielens", lambda version: load_movielens(folder, version))
     out = run("compare", "--models", "global-mean")[1]
     assert "Split of 'ml-1m': 1,400 train" in out and "SYNTHETIC" not in out
 

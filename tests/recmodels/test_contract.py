@@ -66,7 +66,10 @@ def test_the_registry_covers_every_model():
     assert exported == {type(factory()) for factory in MODELS.values()}
     assert MODELS["neural-mf-1"]().version == 1 and MODELS["neural-mf-2"]().version == 2
     assert MODELS["wide-deep"]().ids and not MODELS["wide-deep-attributes"]().ids
-    assert [MODELS[name]().output for name in ALL] == ["rating"] * 9 + ["probability"] * 2
+    assert {name for name in ALL if MODELS[name]().output != "rating"} == {"deep-regression", "logistic"}
+    for version in (1, 2):  # the slide's form has nothing but the slide's
+        plain = MODELS[f"neural-mf-{version}-slide"]()
+        assert (plain.version, plain.biases, plain.dropout, plain.weight_decay) == (version, False, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -166,12 +169,17 @@ def test_users_and_items_without_training_ratings(name, split):
     assert np.isfinite(model.predict([rare, rare], [scarce, 9])).all()
     assert scarce not in model.recommend([4], k=1000, exclude_seen=False)["item"].tolist()
     if name in NEURAL:
-        for table, codes in (("user_tables", (0, model.users_.codes([rare])[0])),
-                             ("item_tables", (0, model.items_.codes([scarce])[0]))):
-            for embedding in getattr(model.network_, table)():
-                weight = embedding.weight.detach().numpy()
-                seen = np.setdiff1d(np.arange(len(weight)), codes)
-                np.testing.assert_allclose(weight[list(codes)], [weight[seen].mean(axis=0)] * 2, rtol=1e-4, atol=1e-6)
+        users, items, _ = model._encode(without)
+        unread = 0
+        for table, codes, starts in model.network_.reads(users, items):
+            weight = table.weight.detach().numpy()
+            for first, last in itertools.pairwise(starts or (0, len(weight))):
+                read = [row for row in range(first, last) if row in set(codes.ravel().tolist())]
+                rest = [row for row in range(first, last) if row not in read]
+                mean = np.tile(weight[read].mean(axis=0), (len(rest), 1))
+                np.testing.assert_allclose(weight[rest], mean, rtol=1e-4, atol=1e-6)
+                unread += len(rest)
+        assert unread >= 3  # every field has a row for the unknown
 
 
 # what each parameter is changed to, and where it has no effect by definition

@@ -104,7 +104,7 @@ def checked_ids(index, size, what):
     index = index._data if isinstance(index, Tensor) else np.asarray(index)
     if index.dtype.kind not in "iu":
         raise TypeError(f"{what}: got ids of dtype {index.dtype}, want integers; call .astype(np.int64) if they are whole")
-    index = np.array(index, np.int64)
+    index = np.array(index, np.int64, order="C")
     kernels.check_ids(np.reshape(index, -1), size, what)
     return index
 
