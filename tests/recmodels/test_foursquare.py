@@ -91,6 +91,9 @@ def test_exact_duplicates_are_dropped_and_counted_and_ties_keep_their_order(tmp_
     data = load_foursquare(_write(tmp_path, [NYC[2], other, NYC[1], NYC[0], NYC[1], NYC[1], NYC[2]]))
     assert data.frame["user"].tolist() == [470, 9, 5, 470] and data.frame["timestamp"].is_monotonic_increasing
     assert "3 exact duplicates dropped" in data.notes
+    order = np.random.default_rng(0).permutation(100).tolist()
+    data = load_foursquare(_write(tmp_path, [NYC[2], *(_changed(NYC[1], 0, str(user)) for user in order)]))
+    assert data.frame["user"].tolist() == [*order, 470]
 
 
 def test_a_venue_that_disagrees_with_itself_gets_what_most_lines_say(tmp_path):

@@ -147,10 +147,11 @@ def test_time_split_refuses_bad_fractions(fractions):
 
 
 def test_a_border_between_rows_is_rounded_down_and_sums_of_fractions_are_not():
-    """The past is never more than its share; 0.8 + 0.1 is 0.9, whatever floating point makes of it."""
+    """The past is never more than its share; 0.7 + 0.1 is 0.8, whatever floating point makes of it."""
     sizes = [[len(part) for part in (split.train, split.valid, split.test)]
              for split in (time_split(_data(n, times=range(n))) for n in (18, 19, 20, 1000))]
     assert sizes == [[14, 2, 2], [15, 2, 2], [16, 2, 2], [800, 100, 100]]
+    assert len(time_split(_data(10, times=range(10)), (0.7, 0.1, 0.2)).test) == 2
 
 
 def test_splits_by_time_need_times_and_ratings():
