@@ -52,7 +52,7 @@ def test_visit_counts_are_their_definition(split, regime, weight, decay, backoff
     log = split.train if regime == "frozen" else split.data
     counter = VisitCounts(weight, decay, backoff).fit(split.train, None if regime == "frozen" else log)
     assert counter.items_.tolist() == sorted(split.train.frame["item"].unique())
-    asked = split.data.take([*range(6), *range(7, 300, 7)])  # of the training time too: there as well only earlier check-ins count
+    asked = split.data.take([*range(6), *range(7, 300, 7)])  # of the training time too: earlier check-ins count there
     y = counter.scores(*_queries(asked))
     assert y.shape == (len(asked), len(counter.items_)) and y.dtype == np.float64
     for row, (user, local, now) in zip(y, zip(*_queries(asked), strict=True), strict=True):
