@@ -30,7 +30,7 @@ TRIED = {  # beside a model's own settings, what else was tried on validation
     "biased-mf": [dict(weight_decay=0.3), dict(weight_decay=0.6), dict(dropout=0.2)],
     "neural-mf-1": [dict(weight_decay=0.6), dict(weight_decay=1.5), dict(dropout=0.2)],
     "neural-mf-2": [dict(weight_decay=0.4), dict(weight_decay=0.8), dict(dropout=0.0)],
-    "wide-deep": [dict(dropout=0.1), dict(dropout=0.3), dict(weight_decay=1.0)],
+    "wide-deep": [dict(dropout=0.0), dict(dropout=0.2), dict(weight_decay=1.0)],
     "wide-deep-attributes": [dict(dropout=0.0), dict(weight_decay=0.1), dict(hidden=(64,))],
     "logistic": [dict(reg=1.0), dict(reg=100.0), dict(reg=1000.0)],
     "deep-regression": [dict(dropout=0.2), dict(weight_decay=0.1), dict(hidden=128)],

@@ -86,7 +86,7 @@ class WideDeep(NeuralRecommender):
     user_fields = (OneHot("gender"), OneHot("age"), OneHot("occupation"))
     item_fields = (MultiHot("genres"), Dense("year"))
 
-    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.2, scale=0.05, epochs=15, patience=3,
+    def __init__(self, ids=True, k=64, k_attribute=16, hidden=(128, 64), dropout=0.1, scale=0.05, epochs=15, patience=3,
                  batch_size=2048, lr=2e-3, weight_decay=0.7, seed=0, verbose=False):
         self._keep(locals())
 
