@@ -54,7 +54,7 @@ def _problem(network):
         frame = data.frame.iloc[rows]
         arrays = {"user": users.codes(frame["user"].to_numpy()), "item": items.codes(frame["item"].to_numpy()),
                   "rating": frame["rating"].to_numpy(np.float32), "attributes": users.onehot,
-                  "vocabulary": np.array(users.vocabulary), "genres": items.bags, "multihot": items.multihot,
+                  "offsets": np.array(users.offsets), "genres": items.bags, "multihot": items.multihot,
                   "dense": items.dense, "name": np.array(repr(data))}
         weights = network(arrays).state_dict()
         return {**arrays, **{f"weights/{name}": array for name, array in weights.items()}}
@@ -69,7 +69,8 @@ class _Users:
     """The part of a FeatureTable that a network reads."""
 
     def __init__(self, problem):
-        self.onehot, self.vocabulary = problem["attributes"], int(problem["vocabulary"])
+        self.onehot, self.offsets = problem["attributes"], problem["offsets"].tolist()
+        self.vocabulary = self.offsets[-1]
 
     def __len__(self):
         return len(self.onehot)
@@ -123,7 +124,7 @@ def torch_neural_mf(problem, sparse):
             self.register_buffer("a", torch.from_numpy(problem["dense"]))
             self.register_buffer("c", torch.from_numpy(problem["attributes"]))
             self.W_m, self.E_m = nn.Linear(self.a.shape[1], K), nn.Embedding(items, K, sparse=sparse)
-            self.A_u = nn.EmbeddingBag(int(problem["vocabulary"]), K, mode="sum")
+            self.A_u = nn.EmbeddingBag(int(problem["offsets"][-1]), K, mode="sum")
             self.E_u = nn.Embedding(users, K, sparse=sparse)
             self.W_3, self.W_4 = nn.Linear(2 * K, hidden), nn.Linear(2 * K, hidden)
             self.W_7, self.w_8 = nn.Linear(hidden, hidden), nn.Linear(hidden, 1)
@@ -146,7 +147,7 @@ def torch_wide_deep(problem, sparse):
         def __init__(self):
             super().__init__()
             users, items = len(problem["attributes"]), len(problem["dense"])
-            self.genres, self.attributes = problem["multihot"].shape[1] + 1, int(problem["vocabulary"])
+            self.genres, self.attributes = problem["multihot"].shape[1] + 1, int(problem["offsets"][-1])
             self.register_buffer("c", torch.from_numpy(problem["attributes"]))
             self.register_buffer("g", torch.from_numpy(problem["genres"]))
             self.register_buffer("a", torch.from_numpy(problem["dense"]))

@@ -1,6 +1,8 @@
 """Neural MF: one tower of layers for the movie, one for the user, and their product (slides "Neural MF V1" and "V2")."""
 
 
+import numpy as np
+
 from tinydl import nn, ops
 from tinydl.nn import functional as F
 
@@ -43,8 +45,9 @@ class NeuralMFNetwork(nn.Module):
             nn.init.normal_(table.weight, 0, scale, rng=rng)
 
     def forward(self, user, item):
-        h_m, e_m = F.relu(self.W_m(self.a[item.numpy()])), self.E_m(item)
-        h_u, e_u = self.A_u(self.c[user.numpy()]), self.E_u(user)
+        a, c = F.embedding(item, self.a), np.take(self.c, user.numpy(), axis=0)
+        h_m, e_m = F.relu(self.W_m(a)), self.E_m(item)
+        h_u, e_u = self.A_u(c), self.E_u(user)
         h_3 = self.dropout(ops.concatenate([h_m, e_m], axis=1))
         h_4 = self.dropout(ops.concatenate([h_u, e_u], axis=1))
         h_5, h_6 = F.relu(self.W_3(h_3)), F.relu(self.W_4(h_4))

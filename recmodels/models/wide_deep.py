@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from tinydl import nn, ops
+from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
 from ..kernels import cross_codes
@@ -54,7 +55,8 @@ class WideDeepNetwork(nn.Module):
 
     def crosses(self, user, item):
         """The codes (B, L') of the wide part's features that are 1, 0 where there is none."""
-        c, g, start = self.c[user], self.g[item], self.starts              # (B, F), (B, L)
+        c, g = np.take(self.c, user, axis=0), np.take(self.g, item, axis=0)  # (B, F), (B, L)
+        start = self.starts
         none = np.zeros((len(user), 1), np.int64)
         groups = [start[0] + c, cross_codes(none, g, start[1], 0), cross_codes(c, g, start[2], self.genres)]
         if self.ids:
@@ -66,7 +68,7 @@ class WideDeepNetwork(nn.Module):
     def forward(self, user, item):
         u, i = user.numpy(), item.numpy()
         wide = self.wide(self.crosses(u, i)).reshape(-1)
-        h_0 = [self.a[i], self.E_c(self.c[u]).reshape(len(u), -1)]
+        h_0 = [F.embedding(item, self.a), self.E_c(np.take(self.c, u, axis=0)).reshape(len(u), -1)]
         if self.ids:
             h_0 += [self.E_u(user), self.E_i(item)]
         h_L = self.deep(self.dropout(ops.concatenate(h_0, axis=1)))

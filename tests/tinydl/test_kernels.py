@@ -119,6 +119,8 @@ CASES = {
     "embedding_bag": bags("table", "index", "weights"),
     "embedding_bag_weight_gradient": bags("table", "index", "dy"),
     "embedding_bag_gradient": [bags("index", "weights", "dy", V, -1), bags("index", "weights", "dy", V, 4)],
+    "add_rows": lambda rng, dtype, n: (normal(rng, dtype, n, D), normal(rng, dtype, D)),
+    "relu": vectors(1, 0, ()),
     "relu_gradient": vectors(2, 0, ()),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
     "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),

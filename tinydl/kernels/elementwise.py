@@ -5,6 +5,32 @@ import numpy as np
 from .registry import kernel
 
 
+def _add_rows_reference(y, b):
+    y += b
+
+
+@kernel(_add_rows_reference)
+def add_rows(y, b):
+    """y[n] += b, in place.  (n, D), (D,)"""
+    for n in range(y.shape[0]):
+        for d in range(y.shape[1]):
+            y[n, d] += b[d]
+
+
+def _relu_reference(x):
+    return np.maximum(x, 0)
+
+
+@kernel(_relu_reference)
+def relu(x):
+    """y = max(0, x); nan stays nan.  (n,) -> (n,)"""
+    y = np.empty_like(x)
+    zero = x.dtype.type(0)
+    for i in range(len(x)):
+        y[i] = zero if x[i] <= 0 else x[i]
+    return y
+
+
 def _relu_gradient_reference(x, dy):
     return np.where(x > 0, dy, 0)
 

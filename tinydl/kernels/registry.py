@@ -94,6 +94,7 @@ class Kernel:
             warnings.warn(f"tinydl: numba cannot be imported ({error}); kernels run on NumPy, slower", stacklevel=3)
             _state["enabled"] = False
             return self.reference
+        _load_patient_threads()
         names = {**self.loops.__globals__, "prange": numba.prange}
         body = types.FunctionType(self.loops.__code__, names, self.loops.__name__)
         dispatcher = numba.njit(nogil=True, parallel=self.parallel, error_model="numpy", fastmath={"contract"})(body)
@@ -111,6 +112,21 @@ class Kernel:
             print("tinydl: compiling its kernels for this machine, once; this takes some seconds",
                   file=sys.stderr, flush=True)
         return dispatcher
+
+
+@functools.cache
+def _load_patient_threads():
+    """Load numba's OpenMP threads so that idle ones sleep. By default they spin, as those of NumPy's matrix products do,
+    and where cores are few the two keep each other from working: a training step took twice as long."""
+    before = os.environ.get("OMP_WAIT_POLICY")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when the library is loaded
+    try:
+        from numba.np.ufunc import omppool  # noqa: F401
+    except ImportError:
+        pass  # this build of numba has other threads
+    finally:
+        if before is None:
+            del os.environ["OMP_WAIT_POLICY"]
 
 
 def cache_folder(source):

@@ -8,7 +8,7 @@ import numpy as np
 
 from .registry import kernel, prange
 
-FEW = 1 << 17  # below so many numbers, waking the other cores costs more than they save: some 10 us, ms on a busy machine
+FEW = 1 << 20  # below so many numbers, waking the other cores costs about what they save, and on a busy machine far more
 
 
 def _sgd_reference(p, g, buffer, lr, momentum, keep, nesterov, decay):

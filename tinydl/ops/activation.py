@@ -29,8 +29,9 @@ def tanh(x):
 @op
 def relu(x):
     """y = max(0, x);   dx = dy where x > 0, else 0 (at the kink too)"""
-    return np.maximum(x, 0), lambda dy: np.reshape(
-        kernels.relu_gradient(np.reshape(x, -1), np.reshape(dy, -1)), x.shape)
+    shape, x = x.shape, np.reshape(x, -1)
+    return (np.reshape(kernels.relu(x), shape),
+            lambda dy: np.reshape(kernels.relu_gradient(x, np.reshape(dy, -1)), shape))
 
 
 @op

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from .. import kernels
 from ..op import op
 
 
@@ -48,17 +49,34 @@ def linear(x, weight, bias=None):
     """
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: got x {x.shape} for a weight {weight.shape} (out, in); x's last axis must be "
-                         f"{weight.shape[1]} long: reshape x, or make the layer for what x has")
+                         f"{weight.shape[1]} long")
     y = np.matmul(x, np.transpose(weight))
     if bias is not None:
-        y = np.add(y, bias, out=y) if isinstance(y, np.ndarray) else y + bias  # nobody else holds y's memory yet
+        y = _plus(y, bias)
 
     def flat(a):
         return np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
 
-    return (y, lambda dy: np.matmul(dy, weight),
-            lambda dy: np.matmul(np.transpose(flat(dy)), flat(x)),
-            lambda dy: np.sum(flat(dy), axis=0))
+    def dx(dy):
+        return dy * weight[0] if weight.shape[0] == 1 else np.matmul(dy, weight)
+
+    return (y, dx, lambda dy: _outer(flat(dy), flat(x)),
+            lambda dy: np.matmul(np.ones(math.prod(dy.shape[:-1]), dy.dtype), flat(dy)))
+
+
+def _plus(y, bias):
+    """y + b for a y that nobody else holds: arrays are written over."""
+    if not isinstance(y, np.ndarray) or y.dtype != bias.dtype:
+        return y + bias
+    kernels.add_rows(np.reshape(y, (math.prod(y.shape[:-1]), y.shape[-1])), bias)
+    return y
+
+
+def _outer(dy, x):
+    """dy^T x: (B, out), (B, in) -> (out, in). For a long batch, BLAS is up to a half faster with the wider factor first."""
+    if dy.shape[1] < x.shape[1] < len(x) // 8:
+        return np.transpose(np.matmul(np.transpose(x), dy))
+    return np.matmul(np.transpose(dy), x)
 
 
 def einsum(subscripts, *operands):
