@@ -2,8 +2,8 @@
 
     x'V * x'V          form="full", order=2: the slide's, sum_ij v_i v_j x_i x_j, equal indices included
     x'U * x'U * x'U    form="full", order=3
-    sum_{i<j}          form="distinct", order=2   (Rendle 2010, equation 1)
-    sum_{i<j<k}        form="distinct", order=3   (Rendle 2010, equation 5; Blondel et al. 2016, equation 4)
+    sum_{i<j}          form="distinct", order=2   (Rendle 2010)
+    sum_{i<j<k}        form="distinct", order=3   (Rendle 2010; Blondel et al. 2016)
 
 The result keeps the dimension d, which Neural FM goes on with; a factorization machine's score is its sum. x is sparse:
 index (B, F) names the features that are not zero, values (B, F) are what they are (1 where none are given); bags of

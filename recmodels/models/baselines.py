@@ -29,7 +29,7 @@ class Biases(Recommender):
     """y = mu + b_u + b_i;   minimise sum (r - y)^2 + reg_user sum b_u^2 + reg_item sum b_i^2
 
     Solved by alternating closed forms, b_u = sum_i (r - mu - b_i) / (n_u + reg_user), until nothing moves. An unknown
-    user or item has bias 0. (Koren 2010, "Factor in the neighbors", section 2.1.)
+    user or item has bias 0. (Koren 2010, "Factor in the neighbors", baseline estimates.)
     """
 
     def __init__(self, reg_user=5.0, reg_item=2.0, sweeps=30):

@@ -105,7 +105,7 @@ class FactorizationMachineNetwork(InteractionNetwork):
 class RatingFMNetwork(nn.Module):
     """y = mu + FM(x), x = [user, item, the user's one-hot attributes, the item's genres];   user, item (B,) -> y (B,)
 
-    A film of n genres has the value 1/n at each (Rendle 2012, section 2.3), so that its genres weigh as one feature.
+    A film of n genres has the value 1/n at each (Rendle 2012, libFM), so that its genres weigh as one feature.
     """
 
     def __init__(self, users, items, k, order, form, dropout, scale, mean, rng):

@@ -17,7 +17,7 @@ class NeuralFMNetwork(InteractionNetwork):
     h_5 = tanh(V_4 h_4 * V_4 h_4 + W_4 h_4 + b_4), a factorization machine of h_4 for every unit.
 
     k numbers a feature in V and in U, `hidden` units in h_5. Calls and their shapes: see `InteractionNetwork`.
-    He and Chua 2017 (equations 3 and 4) have one interaction layer of order 2, over i<j (order=2, form="distinct"), add
+    He and Chua 2017 have one interaction layer of order 2, over i<j (order=2, form="distinct"), add
     x'w at the end instead of giving it to the layers, and have no ReLU in front of them. dropout acts on h_4.
     """
 

@@ -12,7 +12,7 @@ class NeuralTFNetwork(nn.Module):
     """A cell (user, time, venue) of a tensor, from e_f = E x_f of its three modes:
 
         interaction="product"   h = e_1 * e_2 * e_3           as in CP: with w_2'h alone it were sum_d u_d t_d v_d
-        interaction="concat"    h = concat(e_1, e_2, e_3)     as in Wu et al. 2018 (equation 9)
+        interaction="concat"    h = concat(e_1, e_2, e_3)     as in Wu et al. 2018
         h_1 = ReLU(W_1 h + b_1),   y = w_2'h_1 + b_2
 
     The lecture names neural TF beside neural MF and FM, without a slide of its own: the product is its Neural MF V2 (h_7 =
