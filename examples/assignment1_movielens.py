@@ -174,7 +174,8 @@ def main(argv=None):
                 fitted[name], first = model, split
     floor = first.test.floor_mse if data.synthetic else None
     tables(results, floor)
-    learning_curves(results, folder, data.synthetic)
+    histories = {name: [row.pop("history") for row in rows] for name, rows in results.items() if "history" in rows[0]}
+    learning_curves(histories, folder, data.synthetic)
     for name in ("neural-mf-2", "wide-deep"):
         if name in fitted:
             top_ten(fitted[name], name, first)
@@ -186,6 +187,7 @@ def main(argv=None):
               "seeds": seeds, "rows": {"train": len(first.train), "valid": len(first.valid), "test": len(first.test)},
               "noise_floor_mse": floor, "results": results, "seconds": time.perf_counter() - started}
     (folder / "results.json").write_text(json.dumps(record, indent=1) + "\n")
+    (folder / "histories.json").write_text(json.dumps(histories) + "\n")
     print(f"\nwritten: {folder / 'results.json'}; {record['seconds']:.0f} s in all")
     if args.quick:
         print("a quick run shows that everything runs; its numbers claim nothing")

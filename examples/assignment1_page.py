@@ -7,16 +7,15 @@ from recmodels.bias import error_by_group, list_statistics
 from recmodels.models import BiasedMF
 
 
-def learning_curves(results, folder, synthetic):
-    """Training and validation loss by epoch, a panel a model, of the first seed."""
-    histories = {name: rows[0]["history"] for name, rows in results.items() if rows[0].get("history")}
+def learning_curves(histories, folder, synthetic):
+    """Training and validation loss by epoch, a panel a model, of the first seed. histories: {model: one of each seed}."""
     if not histories:
         return
     columns = min(3, len(histories))
     lines = -(-len(histories) // columns)
     fig, axes = figure(lines, columns, size=(4 * columns, 2.8 * lines), title="Learning curves, seed of the first split",
                        synthetic=synthetic, squeeze=False)
-    for ax, (name, history) in zip(axes.flat, histories.items(), strict=False):
+    for ax, (name, (history, *_)) in zip(axes.flat, histories.items(), strict=False):
         ax.plot(history["epoch"], history["train_loss"], color=COLOURS["blue"], label="training")
         ax.plot(history["epoch"], history["valid_loss"], color=COLOURS["red"], label="validation")
         best = int(np.argmin(history["valid_loss"]))
