@@ -50,8 +50,7 @@ CHAPTERS = [
     ("tinydl/ops/linear_algebra.py", ops("matmul linear einsum"), [
         ("np.matmul(lift(dy), _transposed(", "np.matmul(lift(dy), (lambda m: m)("),
         ("np.squeeze(full, -1) if len(columns) == 1", "np.squeeze(full, -2) if len(columns) == 1"),
-        ("np.add(y, bias, out=y)", "np.subtract(y, bias, out=y)"),
-        ("lambda dy: np.sum(flat(dy), axis=0)", "lambda dy: np.mean(flat(dy), axis=0)"),
+        ("np.matmul(np.ones(math", "0.5 * np.matmul(np.ones(math"),
         ("others = [*terms[:k], *terms[k + 1:]]", "others = [*terms[k + 1:], *terms[:k]]"),
     ]),
     ("tinydl/ops/shape.py", ops("transpose pad concatenate stack flip swapaxes split"), [
@@ -156,6 +155,10 @@ CHAPTERS = [
     ]),
     # ------------------------------------------------------------------------------------------ kernels: reference, loops
     ("tinydl/kernels/elementwise.py", KERNELS, [
+        ("    y += b", "    y -= b"),
+        ("y[n, d] += b[d]", "y[n, d] -= b[d]"),
+        ("np.maximum(x, 0)", "np.maximum(x, 1)"),
+        ("zero if x[i] <= 0 else x[i]", "zero if x[i] <= 1 else x[i]"),
         ("np.where(x > 0, dy, 0)", "np.where(x > 0, dy, x)"),
         ("dy[i] if x[i] > 0 else zero", "dy[i] if x[i] < 0 else zero"),
         ("mask.dtype.type(1 / (1 - p)), mask.dtype.type(0))", "mask.dtype.type(1), mask.dtype.type(0))"),
@@ -467,7 +470,7 @@ CHAPTERS = [
         ("cross_codes(c, g, start[2], self.genres)", "cross_codes(c, g, start[2], 1)"),
         ("start[6] + i * self.attributes + c", "start[6] + i + c"),
         ("cross_codes(u, g, start[5], self.genres)", "cross_codes(u, g, start[4], self.genres)"),
-        ("self.E_c(self.c[u])", "self.E_c(self.c[i % len(self.c)])"),
+        ("self.E_c(np.take(self.c, u, axis=0))", "self.E_c(np.take(self.c, i % len(self.c), axis=0))"),
     ]),
     ("recmodels/models/deep_regression.py", f"{CONTRACT} -k 'deep-regression'", [
         ("h_6 = F.tanh(self.W_5(h_5))", "h_6 = F.relu(self.W_5(h_5))"),

@@ -89,7 +89,6 @@ def embedding(index, weight, padding_idx=None, sparse=False):
     index: integers of any shape, 0 <= index < V; weight (V, D); y (*index.shape, D). The gradient of W is a
     `RowGradient` of the rows read; `padding_idx` names a row that gets none. sparse=True asks optimizers for lazy updates.
     """
-    weight = weight if isinstance(weight, Tensor) else Tensor._of(np.asarray(weight))  # a table of constants
     _check_table("embedding", weight)
     index = checked_ids(index, weight.shape[0], "embedding")
     return _embedding(weight, index=index, sparse=sparse, padding_idx=padding_idx)

@@ -49,7 +49,7 @@ def linear(x, weight, bias=None):
     """
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"linear: got x {x.shape} for a weight {weight.shape} (out, in); x's last axis must be "
-                         f"{weight.shape[1]} long")
+                         f"{weight.shape[1]} long: reshape x, or make the layer for what x has")
     y = np.matmul(x, np.transpose(weight))
     if bias is not None:
         y = _plus(y, bias)
