@@ -102,7 +102,7 @@ def test_refit_measures_the_second_model(folder, tmp_path, run):
     model = Recommender.load(tmp_path / "model.npz")
     np.testing.assert_array_equal(model.predict(split.test), second.predict(split.test))
     assert f"test: RMSE {row['rmse']:.4f}  MAE {row['mae']:.4f} (refit on train and valid)" in out
-    history = pandas.read_csv(tmp_path / "history.csv", index_col="epoch")
+    history = pandas.read_csv(tmp_path / "history.csv", index_col="epoch", float_precision="round_trip")
     np.testing.assert_array_equal(history["valid_loss"], first.history_["valid_loss"])  # that which chose the epochs
     assert json.loads((tmp_path / "settings.json").read_text())["refit"] is True
     assert f"test: RMSE {row['rmse']:.4f}" in run("evaluate", tmp_path)[1]
