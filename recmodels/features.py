@@ -26,7 +26,7 @@ class Dense:
         x = np.array([self._number(v) for v in values if _present(v)])
         if len(x) == 0 or x.min() == x.max():
             return [float(x[0]) if len(x) else 0.0, 1.0]
-        return [float(x.mean()), float(x.std())]
+        return [float(x.mean()), float(x.std()) or 1.0]  # numbers may differ by so little that their squares vanish
 
     def _number(self, value):
         try:
