@@ -377,7 +377,7 @@ CHAPTERS = [
     ]),
     # ------------------------------------------------------------------------------------------ recmodels: data, measures
     ("recmodels/features.py", "recmodels/test_features.py", [
-        ("[float(x.mean()), float(x.std())]", "[float(x.mean()), float(x.var())]"),
+        ("[float(x.mean()), float(x.std()) or 1.0]", "[float(x.mean()), float(x.var())]"),
         ("enumerate(meta, start=1)}", "enumerate(meta)}"),
         ("if _present(v) else 0.0", "if _present(v) else 1.0"),
         ("self.offsets[f] + codes", "codes"),
