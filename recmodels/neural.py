@@ -55,9 +55,6 @@ class NeuralRecommender(Recommender):
         return output
 
     # ---------------------------------------------------------------- fitting
-    def _fit(self, users, items, ratings, valid):
-        self._train(users, items, ratings, valid, self.epochs)
-
     def refit(self, data, epochs=None):
         """A new model, trained on all of `data` for the number of epochs that validation chose for this one."""
         self._check_fitted()
@@ -78,22 +75,23 @@ class NeuralRecommender(Recommender):
                 if not isinstance(number, numbers.Integral) or number < 1:
                     raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want whole numbers of at least 1")
 
-    def _train(self, users, items, ratings, valid, epochs):
+    def _fit(self, users, items, ratings, valid):
         self._check_parameters()
         rng = np.random.default_rng(self.seed)
         self.network_ = self._network(rng)
         optimizer = optim.AdamW(self._parameter_groups(), lr=self.lr)
         loader = DataLoader((users, items, self._target(ratings)), self.batch_size, shuffle=True, rng=rng)
-        stop = epochs if self._stop_after is None else self._stop_after
-        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, max(epochs, stop)))]  # past its end it would rise again
+        stop = self.epochs if self._stop_after is None else self._stop_after
+        planned = max(self.epochs, stop)  # past its end the cosine would rise again
+        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, planned))]
         if valid is not None:
-            callbacks.append(EarlyStopping(patience=self.patience))
+            callbacks.append(stopping := EarlyStopping(patience=self.patience))
             valid = DataLoader((*valid[:2], self._target(valid[2])), 16384)
         if self.verbose:
             callbacks.append(ProgressBar(type(self).__name__))
         trainer = Trainer(self.network_, self._loss, optimizer, callbacks)
         self.history_ = trainer.fit(loader, valid, stop)
-        self.best_epoch_ = callbacks[1].best_epoch if valid is not None else trainer.epoch
+        self.best_epoch_ = stopping.best_epoch if valid is not None else trainer.epoch
         self._settle_unread(users, items)
         self.network_.eval()
 

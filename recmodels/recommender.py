@@ -6,7 +6,6 @@ may pass, what an unknown id means, which items a list may hold and how a model 
 
 import importlib
 import inspect
-import operator
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from tinydl.training import CheckpointError, load, save
 
 from .datasets import Interactions
 from .features import FeatureTable, id_array
+from .ranking_metrics import check_k
 
 
 class NotFittedError(ValueError, AttributeError):
@@ -163,7 +163,7 @@ class Recommender:
         import pandas
 
         self._check_fitted()
-        users, k = np.atleast_1d(id_array(users)), _whole(k)
+        users, k = np.atleast_1d(id_array(users)), check_k("recommend", k)
         codes, candidates = self.users_.codes(users), np.unique(self._seen_items)
         shape = len(users), min(k, len(candidates))
         item, score = np.zeros(shape, np.int64), np.zeros(shape)
@@ -228,13 +228,3 @@ def _find(base, module, name):
     for cls in family:
         family += cls.__subclasses__()
     return next((cls for cls in family if (cls.__module__, cls.__name__) == (module, name)), None)
-
-
-def _whole(k):
-    try:
-        number = operator.index(k)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ValueError(f"recommend: got k={k!r}, want a whole number of at least 1")
-    return number

@@ -487,7 +487,7 @@ CHAPTERS = [
         ("\"weight_decay\": self.weight_decay}", "\"weight_decay\": 0.0}"),
         ("EarlyStopping(patience=self.patience)", "EarlyStopping(patience=3)"),
         ("self.best_epoch_ if epochs is None else epochs", "self.epochs"),
-        ("max(epochs, stop)", "epochs"),
+        ("max(self.epochs, stop)", "self.epochs"),
         ("self.network_.load_state_dict(state[\"network\"])", "pass"),
         ("self.best_epoch_ = state[\"best_epoch\"]", "self.best_epoch_ = 1"),
         ("(users, items)\n        self.network_.eval()", "(users, items)"),
