@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from . import mlp, recommenders, small_graph, start_up, table_updates
-from .common import machine, measure, print_table, run_alone, save
+from .common import machine, measure, print_table, run_side, save
 
 ROWS = recommenders.ROWS | mlp.ROWS | small_graph.ROWS | table_updates.ROWS
 NAMES = [*ROWS, "start-up"]
@@ -15,12 +15,12 @@ def main(argv=None):
     parser.add_argument("--only", metavar="A,B", help=f"some of {', '.join(NAMES)}; also by their beginnings")
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds: shows that it runs, no more")
     parser.add_argument("--out", metavar="FILE.json", help="where to write all numbers")
-    parser.add_argument("--alone", nargs=3, metavar=("ROW", "SIDE", "PROBLEM"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", nargs=4, metavar=("ROW", "SIDE", "PROBLEM", "CHECKS"), help=argparse.SUPPRESS)
     parser.add_argument("--first-trainings", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    if args.alone:
-        name, side, path = args.alone
-        return run_alone(ROWS[name], side, path)
+    if args.side:
+        name, *rest = args.side
+        return run_side(ROWS[name], *rest)
     if args.first_trainings:
         return start_up.first_trainings()
     wanted = args.only.split(",") if args.only else NAMES

@@ -1,9 +1,11 @@
 """A row of the benchmark: one piece of work done by several sides in turns, checked for equality first.
 
-A problem is a dict of arrays, so that each side can also be run alone, in a process of its own, for its memory. A side
-is built from the problem and has run() (one unit of work) and check() ({name: array} before any run; all sides equal).
+A side is built from the problem, a dict of arrays, and has run() (one unit of work) and check() ({name: array} before any
+run; all sides equal). Each side lives in a process of its own, as it does at a user's, and only one works at a time: in
+one process the idle threads of one library's pool spin while the other library's work.
 """
 
+import contextlib
 import dataclasses
 import gc
 import json
@@ -47,7 +49,6 @@ class Row:
     steps: Callable = lambda problem: 1
     flops: Callable = lambda problem: 0
     note: Callable = lambda problem: ""
-    memory: bool = True
 
 
 @dataclasses.dataclass
@@ -65,34 +66,34 @@ class Result:
 
 # ------------------------------------------------------------------------------------------------ a row, from start to end
 def measure(name, row, quick):
-    """Build every side, check that all compute the same, time them in turns, then measure memory. Returns a Result."""
+    """Start every side, check that all compute the same, time them in turns, and read their memory. Returns a Result."""
     print(f"\n== {row.title}", flush=True)
     problem = row.problem(quick)
     if text := row.note(problem):
         print(f"  {text}")
-    runs, checks, missing = {}, {}, {}
-    for side, build in row.sides.items():
-        try:
-            built = build(problem)
-            checks[side], runs[side] = built.check(), built.run
-        except Unavailable as error:
-            missing[side] = str(error)
-            print(f"  {side}: not available, {error}")
-    worst = _check_equal(row, checks)
-    del checks, built  # tables of a million rows
-    seconds = take_turns(runs, rounds=5 if quick else 15)
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        np.savez(folder / "problem.npz", **problem)
+        sides, missing = {}, {}
+        for number, side in enumerate(row.sides):
+            worker = stack.enter_context(Worker(name, side, folder / "problem.npz", folder / f"check-{number}.npz"))
+            if worker.missing:
+                missing[side] = worker.missing
+                print(f"  {side}: not available, {worker.missing}")
+            else:
+                sides[side] = worker
+        worst = _check_equal(row, {side: worker.checks for side, worker in sides.items()})
+        seconds = take_turns({side: worker.run for side, worker in sides.items()}, rounds=5 if quick else 15)
+        memory = {side: worker.memory() for side, worker in sides.items()}
     steps, flops = row.steps(problem), row.flops(problem)
     median = {side: statistics.median(times) for side, times in seconds.items()}
     for side, times in seconds.items():
         share = f", {flops / median[side] / sgemm_limit():4.0%} of the sgemm limit" if flops else ""
-        print(f"  {side:<24} {_ms(median[side] / steps)} a step (best {_ms(min(times) / steps)}){share}")
+        imports, peak = memory[side]
+        print(f"  {side:<24} {_ms(median[side] / steps)} a step (best {_ms(min(times) / steps)}){share}; peak memory "
+              f"{peak:,.0f} MB, of which imports {imports:,.0f} MB")
     best = min((side for side in median if side != TINYDL and side not in row.beside), key=median.get)
     ratio = median[best] / median[TINYDL]
-    del runs
-    gc.collect()
-    memory = {side: peak_memory(name, side, problem) for side in (TINYDL, best)} if row.memory else {}
-    for side, (imports, peak) in memory.items():
-        print(f"  {side:<24} peak memory {peak:,.0f} MB, of which imports {imports:,.0f} MB")
     return Result(row.title, _ms(median[TINYDL] / steps), _ms(median[best] / steps), best, f"{ratio:.2f} x",
                   "" if row.must is None else f">= {row.must} x", None if row.must is None else ratio >= row.must,
                   {"seconds": seconds, "steps": steps, "flops": flops, "ratio": ratio, "worst_difference": worst,
@@ -121,21 +122,20 @@ def _check_equal(row, checks):
 
 
 def take_turns(runs, rounds):
-    """{side: seconds of a unit in each round}. Who begins a round rotates."""
+    """{side: seconds of a unit in each round}; runs[side](count) -> seconds a unit. Who begins a round rotates."""
     names, once = list(runs), {}
     for _ in range(2):  # compilation and caches first; the second time tells how long a unit takes
         for name in names:
-            once[name] = _timed(runs[name], 1)
+            once[name] = runs[name](1)
     count = {name: max(1, math.ceil(SHORTEST / once[name])) for name in names}
     seconds = {name: [] for name in names}
     for number in range(rounds):
         for k in range(len(names)):
             name = names[(number + k) % len(names)]
-            gc.collect()
             time.sleep(PAUSE)
             if count[name] > 1:
-                runs[name]()
-            seconds[name].append(_timed(runs[name], count[name]))
+                runs[name](1)
+            seconds[name].append(runs[name](count[name]))
     return seconds
 
 
@@ -150,19 +150,47 @@ def _ms(seconds):
     return f"{1e3 * seconds:.3g} ms" if seconds >= 1e-3 else f"{1e6 * seconds:.3g} us"
 
 
-# ------------------------------------------------------------------------------------------------ memory
-def peak_memory(name, side, problem):
-    """(imports, peak) in MB of one unit of work by one side alone, in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "problem.npz"
-        np.savez(path, **problem)
-        done = subprocess.run([sys.executable, "-m", "benchmarks", "--alone", name, side, str(path)], check=True,
-                              stdout=subprocess.PIPE, text=True)
-    return tuple(json.loads(done.stdout))
+# ------------------------------------------------------------------------------------------------ a side's process
+class Worker:
+    """A side in a process of its own: `checks` {name: array}, run(count) -> seconds a unit, memory() -> (imports, peak).
+
+    The process reads a line, a number of units, and answers with one. `missing` says why a side cannot run here, or is None.
+    """
+
+    def __init__(self, name, side, problem, checks):
+        command = [sys.executable, "-m", "benchmarks", "--side", name, side, str(problem), str(checks)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.missing, self._imports = self._answer()
+        if self.missing is None:
+            with np.load(checks) as arrays:
+                self.checks = dict(arrays)
+
+    def run(self, count):
+        return self._ask(count)[0]
+
+    def memory(self):
+        return self._imports, self._ask(0)[1]
+
+    def _ask(self, count):
+        print(count, file=self._process.stdin, flush=True)
+        return self._answer()
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"benchmarks: a side's process ended with code {self._process.wait()}; its error is above")
+        return json.loads(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self._process.stdin.close()  # the end of its input ends it
+        self._process.wait()
 
 
-def run_alone(row, side, path):
-    """What `peak_memory` starts: import, note the memory, load, build, run once, print both peaks."""
+def run_side(row, side, problem, checks):
+    """What `Worker` starts: import, build, check, then run as many units as each line of the standard input says."""
     if side == TINYDL:
         import numba  # noqa: F401  (every training loads it, so it counts as an import)
 
@@ -170,10 +198,19 @@ def run_alone(row, side, path):
     else:
         import torch  # noqa: F401
     imports = _peak()
-    with np.load(path) as arrays:
+    with np.load(problem) as arrays:
         problem = dict(arrays)
-    row.sides[side](problem).run()
-    print(json.dumps([imports, _peak()]))
+    try:
+        built = row.sides[side](problem)
+        np.savez(checks, **built.check())
+    except Unavailable as error:
+        print(json.dumps([str(error), imports]), flush=True)
+        return
+    print(json.dumps([None, imports]), flush=True)
+    for line in sys.stdin:
+        count = int(line)
+        gc.collect()
+        print(json.dumps([_timed(built.run, count) if count else None, _peak()]), flush=True)
 
 
 def _peak():

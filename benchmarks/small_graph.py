@@ -66,4 +66,4 @@ def _torch(compiled):
 # A compiled graph records no operations, which is what this row measures: shown beside it.
 ROWS = {"small-graph": Row("20 operations on 4 x 8, forward and backward", problem,
                            {TINYDL: _tinydl, "eager": _torch(False), "compiled": _torch(True)}, 1.0, rtol=1e-5,
-                           beside=("compiled",), steps=lambda problem: REPEATS, memory=False)}
+                           beside=("compiled",), steps=lambda problem: REPEATS)}
