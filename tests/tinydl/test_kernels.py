@@ -110,6 +110,17 @@ def tied_items(by_hits, k):
     return make
 
 
+def negatives(rng, dtype, n):
+    """n rows, 6 draws each, of 5 users who know nothing, some, all but an item that no column holds, all, and all that has
+    a weight."""
+    known = [[], [1, 4, 5, 9], [*range(V - 1)], [*range(V)], [*range(1, V)]]
+    start, items = np.append(0, np.cumsum([len(k) for k in known])), np.array([i for k in known for i in k])
+    p, threshold = np.append(0.0, rng.random(V - 1)), rng.integers(0, 2**32, V)
+    threshold[[0, -1]] = 0
+    return (rng.integers(0, 5, n), rng.integers(-1, V - 1, n), start, items, p / p.sum(), threshold,
+            rng.integers(1, V - 1, V), *rng.integers(0, 2**32, 2).tolist(), 6)
+
+
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
     "first_outside": [lambda rng, dtype, n: (repeated(rng, n), V - n % 2), lambda rng, dtype, n: (repeated(rng, n) - 1, V)],
@@ -131,6 +142,7 @@ CASES = {
     "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
                      for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
     "visit_counts": [visits(0.0, np.inf), visits(6.0, 20.0)],
+    "draw_negatives": negatives,
     "first_bad": [lambda rng, dtype, n: (*ragged(rng, n, 5), V - n % 2),
                   lambda rng, dtype, n: (np.array([0, n // 3, n]), repeated(rng, n), V)],
     "rank_counts": lambda rng, dtype, n: (few_scores(rng, dtype, n), *ragged(rng, n, 5), *ragged(rng, n, 3)),
