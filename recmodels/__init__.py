@@ -6,8 +6,10 @@
     metrics.py       how wrong predictions are
     features.py      attributes of users and items as arrays
     fm.py            interactions of factorization machines: pairs and triples of features
-    recommender.py   what every model offers: fit, predict, recommend, save, load
-    models/          the models, from means and biases on, and MODELS, all of them by name
+    recommender.py   what every model of ratings offers: fit, predict, recommend, save, load
+    checkin_recommender.py  the same of models of check-ins, frozen and streaming; visit_log.py: what they look back on
+    estimator.py     what both share: parameters by name, files
+    models/          the models, from means and biases on; MODELS and CHECKIN_MODELS, all of them by name
     evaluation.py    one model on one split -> one row of a table
     ranking_metrics.py  recall, precision, AP, nDCG, .. of a ranked list; their expectations where scores tie
     ranking.py       every query ranks the full catalogue: tables by stratum, lists; bootstrap.py: is the difference luck?

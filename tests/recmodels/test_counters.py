@@ -50,7 +50,7 @@ def _defined(log, items, user, local, now, weight, decay=None, everybody=False):
 @pytest.mark.parametrize("weight, decay, backoff", [(0.0, None, 0.0), (10.0, None, 0.0), (6.0, 3.0, 0.0), (2.0, 30.0, 0.5)])
 def test_visit_counts_are_their_definition(split, regime, weight, decay, backoff):
     log = split.train if regime == "frozen" else split.data
-    counter = VisitCounts(weight, decay, backoff).fit(split.train, None if regime == "frozen" else log)
+    counter = VisitCounts(weight, decay, backoff).fit(split.train, log=None if regime == "frozen" else log)
     assert counter.items_.tolist() == sorted(split.train.frame["item"].unique())
     asked = split.data.take([*range(6), *range(7, 300, 7)])  # of the training time too: earlier check-ins count there
     y = counter.scores(*_queries(asked))
@@ -66,7 +66,7 @@ def test_visit_counts_are_their_definition(split, regime, weight, decay, backoff
 @pytest.mark.parametrize("weight", [0.0, 3.0])
 def test_popularity_is_its_definition(split, regime, weight):
     log = split.train if regime == "frozen" else split.data
-    counter = Popularity(weight).fit(split.train, None if regime == "frozen" else log)
+    counter = Popularity(weight).fit(split.train, log=None if regime == "frozen" else log)
     asked = split.data.take(np.arange(0, 300, 11)[::-1])  # not in the order of time
     for row, (user, local, now) in zip(counter.scores(*_queries(asked)), zip(*_queries(asked), strict=True), strict=True):
         np.testing.assert_array_equal(row, _defined(log, counter.items_, user, local, now, weight, everybody=True))
@@ -78,18 +78,18 @@ def test_nothing_at_or_after_the_query_s_moment_counts(split, name):
     data, moment = split.data, split.test.frame["timestamp"].iloc[20]
     past = data.take(np.flatnonzero(data.frame["timestamp"] < moment))
     query = ([0, 3, 6], [moment - 4 * 3600] * 3, [moment] * 3)
-    streaming = COUNTERS[name]().fit(split.train, data).scores(*query)
-    np.testing.assert_array_equal(streaming, COUNTERS[name]().fit(split.train, past).scores(*query))
+    streaming = COUNTERS[name]().fit(split.train, log=data).scores(*query)
+    np.testing.assert_array_equal(streaming, COUNTERS[name]().fit(split.train, log=past).scores(*query))
     frozen = COUNTERS[name]().fit(split.train).scores(*query)
-    np.testing.assert_array_equal(frozen, COUNTERS[name]().fit(split.train, split.train).scores(*query))
+    np.testing.assert_array_equal(frozen, COUNTERS[name]().fit(split.train, log=split.train).scores(*query))
     assert not np.array_equal(frozen, streaming)
-    later = COUNTERS[name]().fit(split.train, data).scores(query[0], query[1], [moment + 1] * 3)
+    later = COUNTERS[name]().fit(split.train, log=data).scores(query[0], query[1], [moment + 1] * 3)
     assert not np.array_equal(later, streaming)
 
 
 def test_a_block_of_queries_is_its_queries_one_by_one(split):
     for make in COUNTERS.values():
-        counter = make().fit(split.train, split.data)
+        counter = make().fit(split.train, log=split.data)
         users, local, now = _queries(split.test)
         order = np.random.default_rng(1).permutation(len(users))
         whole = counter.scores(users[order], local[order], now[order])
@@ -110,11 +110,11 @@ def test_an_unknown_user_has_no_visits_and_a_new_one_has_those_of_the_log(split)
     query = ([99, -5, "x"], [0] * 3, [now] * 3)
     assert 99 not in split.train.users_seen and 99 in split.test.users_seen
     assert not VisitCounts(backoff=0).fit(split.train).scores(*query).any()
-    y = VisitCounts(weight=0, backoff=0).fit(split.train, split.data).scores(*query)
+    y = VisitCounts(weight=0, backoff=0).fit(split.train, log=split.data).scores(*query)
     assert y[0].sum() == (split.data.frame["user"] == 99).sum() - \
         (~split.data.frame["item"][split.data.frame["user"] == 99].isin(split.train.items_seen)).sum() and not y[1:].any()
     one = split.data.frame["timestamp"].iloc[0]
-    first = VisitCounts(backoff=0.5).fit(split.train.take([0]), split.data).scores([99], [0], [one + 1])
+    first = VisitCounts(backoff=0.5).fit(split.train.take([0]), log=split.data).scores([99], [0], [one + 1])
     assert first.sum() == 0.5  # a share of the few check-ins there were
     popular = VisitCounts(backoff=0.5).fit(split.train).scores(*query)
     np.testing.assert_allclose(popular[1], 0.5 * split.train.frame["item"].value_counts(normalize=True).sort_index())
@@ -145,11 +145,11 @@ def test_mistakes_are_named(split):
     with pytest.raises(TypeError, match="VisitCounts.fit: got train of type DataFrame, want CheckIns"):
         counter.fit(split.train.frame)
     with pytest.raises(TypeError, match="got log of type Split"):
-        counter.fit(split.train, split)
+        counter.fit(split.train, log=split)
     with pytest.raises(ValueError, match="train has no check-ins"):
         counter.fit(split.train.take([]))
     with pytest.raises(ValueError, match="log lacks check-ins of train.*log=split.data"):
-        counter.fit(split.train, split.test)
+        counter.fit(split.train, log=split.test)
     counter.fit(split.train)
     with pytest.raises(ValueError, match=r"users of shape \(2,\), local of \(1,\) and timestamps of \(1,\)"):
         counter.scores([0, 3], [0], [0])
@@ -196,5 +196,5 @@ def _recalls(counter, test, ks=(1, 5, 10)):
 ])
 def test_recall_on_the_real_file(events, regime, name, want):
     split, test = events
-    counter = COUNTERS[name]().fit(split.train, None if regime == "frozen" else split.data)
+    counter = COUNTERS[name]().fit(split.train, log=None if regime == "frozen" else split.data)
     assert len(test) == 13_918 and _recalls(counter, test) == pytest.approx(want, abs=6e-4)
