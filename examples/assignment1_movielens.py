@@ -19,7 +19,7 @@ import numpy as np
 from examples.assignment1_page import bias_page, learning_curves, top_ten
 from examples.common import arguments, check, finish, output_folder
 from recmodels.datasets import load_ratings, synthetic_ratings
-from recmodels.evaluation import evaluate_ratings, rating_metrics
+from recmodels.evaluation import evaluate_ratings, evaluate_refit, mean_deviation
 from recmodels.models import MODELS
 from recmodels.splits import random_split
 
@@ -57,10 +57,8 @@ def measure(name, split, **parameters):
         row["seconds_per_epoch"] = float(fitted.history_["seconds"].median())
         row["history"] = fitted.history_.reset_index().to_dict("list")
     if name in REFITTED:
-        started = time.perf_counter()
-        fitted = fitted.refit(split.refit)
-        row.update({f"refit_{key}": value for key, value in rating_metrics(fitted, split.test).items()},
-                   refit_seconds=time.perf_counter() - started)
+        fitted, again = evaluate_refit(fitted, split)
+        row.update({f"refit_{key}": value for key, value in again.items()})
     return fitted, row
 
 
@@ -68,11 +66,9 @@ def best_rmse(row):
     return row.get("refit_rmse", row["rmse"])
 
 
-def mean_std(rows, key):
-    values = [row[key] for row in rows if key in row]
-    if not values:
-        return ""
-    return f"{np.mean(values):.4f}" + (f" +- {np.std(values, ddof=1):.4f}" if len(values) > 1 else "")
+def cells(rows, keys, width=16, **options):
+    """The numbers of one model, over its rows of all seeds, as columns of a table."""
+    return " ".join(f"{mean_deviation((row.get(key) for row in rows), **options):>{width}}" for key in keys)
 
 
 def tables(results, floor):
@@ -90,15 +86,15 @@ def tables(results, floor):
             if floor:
                 left = f"{(rows[0][key] ** 2 - floor) / (rated['biases'][0][key] ** 2 - floor):14.3f}"
         epochs = "/".join(str(row["epochs"]) for row in rows if row["epochs"])
-        speed = f"{np.mean([r['seconds_per_epoch'] for r in rows]):.2f}" if "seconds_per_epoch" in rows[0] else ""
-        print(f"{name:21} {mean_std(rows, 'rmse'):>16} {mean_std(rows, 'mae'):>16} {mean_std(rows, 'refit_rmse'):>16} "
-              f"{mean_std(rows, 'refit_mae'):>16} {gain:>8} {speed:>8} {epochs:>8} {rows[0]['parameters']:11,}{left}")
+        speed = cells(rows, ["seconds_per_epoch"], width=8, digits=2, sign=None)
+        print(f"{name:21} {cells(rows, ['rmse', 'mae', 'refit_rmse', 'refit_mae'])} {gain:>8} {speed} {epochs:>8} "
+              f"{rows[0]['parameters']:11,}{left}")
     if "biases" in rated:
         print("gain: RMSE of the biases on the same rows minus the model's, both refitted where the model is")
     if liked:
         print(f"\n{'does he like it?':21} {'AUC':>16} {'log-loss':>16}    (a rating of 4 or 5)")
     for name, rows in liked.items():
-        print(f"{name:21} {mean_std(rows, 'auc'):>16} {mean_std(rows, 'log_loss'):>16}")
+        print(f"{name:21} {cells(rows, ['auc', 'log_loss'])}")
 
 
 def tune(split, names, **parameters):

@@ -3,65 +3,83 @@
     python -m examples.assignment1_movielens --seeds 0,1,2 --out runs/assignment1_movielens
     cp runs/assignment1_movielens/results.json results/assignment1.json
     python -m benchmarks --out results/benchmarks.json
+
+results/assignment2.json stands in it too, once it is there: {"city", "protocol", "seeds", "rows": {part: how many},
+"tables": {title: {model: {metric: [its value for each seed]}}}, "ablation": one more such table, "seconds"}.
 """
 
 import json
 import pathlib
 import sys
 
-import numpy as np
+from recmodels.evaluation import mean_deviation
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 START, END = "<!-- results:", "<!-- end of results -->"
 
 
-def cell(rows, key, digits=4):
-    """mean +- deviation over the seeds (of a sample), or nothing where the model has no such number."""
-    values = [row[key] for row in rows if row.get(key) is not None]
-    if not values:
-        return ""
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
+def table(header, rows):
+    """The lines of a table in Markdown: titles of the columns, lists of text."""
+    head, *body = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
+    return [head, "|" + "---|" * len(header), *body, ""]
 
 
 def assignment1(record):
     sizes, seeds = record["rows"], ", ".join(map(str, record["seeds"]))
-    lines = [f"**Assignment I, {record['data']}.** {sizes['train']:,} training, {sizes['valid']:,} validation and "
-             f"{sizes['test']:,} test ratings by `default_rng(seed).permutation(n)`, seeds {seeds} (of split and training); "
-             "mean ± deviation. "
-             "*Refit*: trained again on training and validation ratings for the epochs that validation chose.", "",
-             "| model | RMSE | MAE | RMSE, refit | MAE, refit | s / epoch | parameters |", "|---|---|---|---|---|---|---|"]
-    for name, rows in record["results"].items():
-        if "rmse" in rows[0]:
-            lines.append(f"| {name} | {cell(rows, 'rmse')} | {cell(rows, 'mae')} | {cell(rows, 'refit_rmse')} | "
-                         f"{cell(rows, 'refit_mae')} | {cell(rows, 'seconds_per_epoch', 2)} | {rows[0]['parameters']:,} |")
-    lines += ["", "| does the user like it (a rating of 4 or 5)? | AUC | log-loss |", "|---|---|---|"]
-    for name, rows in record["results"].items():
-        if "auc" in rows[0]:
-            lines.append(f"| {name} | {cell(rows, 'auc')} | {cell(rows, 'log_loss')} |")
-    return [*lines, "", f"All models and seeds took {record['seconds'] / 60:.1f} minutes on two cores.", ""]
+    rated = {name: rows for name, rows in record["results"].items() if "rmse" in rows[0]}
+    liked = {name: rows for name, rows in record["results"].items() if "auc" in rows[0]}
+
+    def cell(rows, key, digits=4):
+        return mean_deviation((row.get(key) for row in rows), digits, "±")
+
+    return [f"**Assignment I, {record['data']}.** {sizes['train']:,} training, {sizes['valid']:,} validation and "
+            f"{sizes['test']:,} test ratings by `default_rng(seed).permutation(n)`, seeds {seeds} (of split and training); "
+            "mean ± deviation. "
+            "*Refit*: trained again on training and validation ratings for the epochs that validation chose.", "",
+            *table(["model", "RMSE", "MAE", "RMSE, refit", "MAE, refit", "s / epoch", "parameters"],
+                   [[name, *(cell(rows, key) for key in ("rmse", "mae", "refit_rmse", "refit_mae")),
+                     cell(rows, "seconds_per_epoch", 2), f"{rows[0]['parameters']:,}"] for name, rows in rated.items()]),
+            *table(["does the user like it (a rating of 4 or 5)?", "AUC", "log-loss"],
+                   [[name, cell(rows, "auc"), cell(rows, "log_loss")] for name, rows in liked.items()]),
+            f"All models and seeds took {record['seconds'] / 60:.1f} minutes on two cores.", ""]
+
+
+def assignment2(record):
+    sizes = ", ".join(f"{count:,} {part}" for part, count in record["rows"].items())
+    lines = [f"**Assignment II, {record['city']}.** {record['protocol']}; check-ins: {sizes}; seeds "
+             f"{', '.join(map(str, record['seeds']))}; mean ± deviation.", ""]
+    tables = {**record["tables"], "ablation": record["ablation"]}
+    for title in [title for title, models in tables.items() if models]:
+        metrics = list(dict.fromkeys(metric for values in tables[title].values() for metric in values))
+        lines += table([title.replace("-", ", "), *metrics], [
+            [name, *(mean_deviation(values.get(metric, []), sign="±") for metric in metrics)]
+            for name, values in tables[title].items()])
+    return [*lines, f"All of it took {record['seconds'] / 60:.1f} minutes on two cores.", ""]
 
 
 def benchmarks(record):
-    facts = record["machine"]
-    lines = ["**Speed beside PyTorch**, alternating in one run, same weights, losses and gradients asserted equal "
-             f"({'; '.join(f'{key} {value}' for key, value in facts.items())}).", "",
-             "| what | tinydl | PyTorch | in its best mode | ratio | must |", "|---|---|---|---|---|---|"]
-    for row in record["rows"]:
-        lines.append("| " + " | ".join(row[key] for key in ("title", "tinydl", "other", "mode", "ratio", "must")) + " |")
-    return [*lines, ""]
+    facts = "; ".join(f"{key} {value}" for key, value in record["machine"].items())
+    return ["**Speed beside PyTorch**, alternating in one run, same weights, losses and gradients asserted equal "
+            f"({facts}).", "",
+            *table(["what", "tinydl", "PyTorch", "in its best mode", "ratio", "must"],
+                   [[row[key] for key in ("title", "tinydl", "other", "mode", "ratio", "must")] for row in record["rows"]])]
+
+
+def with_results(readme, folder):
+    """The text of README.md with its results section made anew, of the records that are in the folder."""
+    lines = []
+    for section in (assignment1, assignment2, benchmarks):
+        path = folder / f"{section.__name__}.json"
+        if path.is_file():
+            lines += section(json.loads(path.read_text()))
+    head, rest = readme.split(START)
+    comment, tail = rest.split("\n", 1)[0], rest.split(END)[1]
+    return "\n".join([head + START + comment, "", *lines, END]) + tail
 
 
 def main():
-    lines = []
-    for name, table in (("assignment1", assignment1), ("benchmarks", benchmarks)):
-        path = ROOT / "results" / f"{name}.json"
-        if path.is_file():
-            lines += table(json.loads(path.read_text()))
-    readme = (ROOT / "README.md").read_text()
-    head, rest = readme.split(START)
-    comment, tail = rest.split("\n", 1)[0], rest.split(END)[1]
-    (ROOT / "README.md").write_text("\n".join([head + START + comment, "", *lines, END]) + tail)
+    readme = ROOT / "README.md"
+    readme.write_text(with_results(readme.read_text(), ROOT / "results"))
     return 0
 
 

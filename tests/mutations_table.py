@@ -421,9 +421,17 @@ CHAPTERS = [
         ("percentile.reindex(lists[\"item\"]).mean()", "percentile.reindex(lists[\"item\"].unique()).mean()"),
         ("*(borders + 1)], [*borders", "*borders], [*borders"),
     ]),
-    ("recmodels/evaluation.py", f"{CONTRACT} -k evaluate", [
-        ("measured = model.refit(split.refit)", "measured = model.refit(split.train)"),
-        ("valid = rating_metrics(model, split.valid)", "valid = rating_metrics(model, split.test)"),
+    ("recmodels/evaluation.py", f"{CONTRACT} recmodels/test_evaluation.py -k evaluat", [
+        ("again = model.refit(split.refit)", "again = model.refit(split.train)"),
+        ("\"valid\": rating_metrics(model, split.valid)", "\"valid\": rating_metrics(measured, split.valid)"),
+        ("rating_metrics(model, split.test))", "rating_metrics(model, split.valid))"),
+        ("rating_metrics(again, split.test)", "rating_metrics(model, split.test)"),
+        ("seconds + row.get(\"seconds\", 0.0)", "seconds"),
+        ("\"parameters\": measured.num_parameters()", "\"parameters\": 0"),
+        ("if value is not None]", "if value]"),
+        ("ddof=1", "ddof=0"),
+        ("if sign and len(values) > 1", "if sign"),
+        ("{np.mean(values):,.", "{np.mean(values):."),
         ("like = rating >= model.threshold", "like = rating > model.threshold"),
     ]),
     # ------------------------------------------------------------------------------------------ recmodels: models
