@@ -5,7 +5,7 @@ check-ins, and of that only those with a strictly earlier timestamp. Two regimes
 
     frozen      fit(train)             the log is the training part
     streaming   fit(train, log=data)   every check-in of `data` counts from its own moment on; the parameters stay
-                model.streaming(data)  the same of a model that is fitted already
+    model.streaming(data) and model.frozen() are the same fitted model in the other regime.
 
 The catalogue, `items_`, is in both the venues with a training check-in. A subclass defines
 
@@ -21,6 +21,7 @@ and may use
     venues_   (I rows) DataFrame: category, category_name, latitude, longitude of `items_`
     log_      VisitLog: the check-ins to look back on. Its user rows 0 .. U - 1 are `users_`, after them come users that
               only the log knows, and its last, len(log_.users), is the unknown user: a table of embeddings has U rows
+    trained_  (E,) bool: which visits of log_.by_time are training check-ins
 """
 
 import copy
@@ -73,11 +74,11 @@ class CheckInRecommender(Estimator):
         self._fitted = False
         self.items_, self.users_ = pandas.Index(train.items_seen), pandas.Index(train.users_seen)
         self.venues_ = train.items.loc[self.items_, list(_VENUE)]
-        self.log_, self.trained_until_ = VisitLog.of(train, self.users_, self.items_), int(train.frame["timestamp"].max())
-        if valid is not None and VisitLog.of(valid, self.users_, self.items_).contains(self.log_).all():
+        train_log = VisitLog.of(train, self.users_, self.items_)
+        if valid is not None and VisitLog.of(valid, self.users_, self.items_).contains(train_log).all():
             raise ValueError(f"{type(self).__name__}.fit: valid holds all of train, want other check-ins, as in split.valid "
                              "(what may be looked back on is log=)")
-        self._look_back_on("fit", train if log is None else log)
+        self._look_back_on(train_log if log is None else self._log_of("fit", log, train_log), train_log)
         self._fit(train, valid)
         self._fitted = True
         return self
@@ -87,19 +88,32 @@ class CheckInRecommender(Estimator):
         return self.clone().fit(data, log=log)
 
     def streaming(self, log):
-        """The same fitted model, looking back on `log`: CheckIns that hold all of train, and later ones."""
+        """A copy of the fitted model that looks back on `log`: CheckIns that hold all of train, and others."""
         self._check_fitted()
         self._check_data("streaming", "log", log)
-        model = copy.copy(self)
-        model._look_back_on("streaming", log)
+        train_log, model = self._train_log(), copy.copy(self)
+        model._look_back_on(self._log_of("streaming", log, train_log), train_log)
         return model
 
-    def _look_back_on(self, name, data):
+    def frozen(self):
+        """A copy of the fitted model that looks back on its training check-ins only."""
+        self._check_fitted()
+        train_log, model = self._train_log(), copy.copy(self)
+        model._look_back_on(train_log, train_log)
+        return model
+
+    def _train_log(self):
+        return VisitLog(self.users_, self.log_.by_time.take(self.trained_))
+
+    def _log_of(self, name, data, train_log):
         log = VisitLog.of(data, self.users_, self.items_)
-        if not log.contains(self.log_)[self.log_.by_time.time <= self.trained_until_].all():
+        if not log.contains(train_log).all():
             raise ValueError(f"{type(self).__name__}.{name}: log lacks check-ins of train, want all of them and later ones: "
                              "pass log=split.data")
-        self.log_ = log
+        return log
+
+    def _look_back_on(self, log, train_log):
+        self.log_, self.trained_ = log, train_log.contains(log)
         self._read_log()
 
     def _check_data(self, name, what, data):
@@ -197,14 +211,14 @@ class CheckInRecommender(Estimator):
     def _store(self):
         venues = {name: [value if value == value else None for value in self.venues_[name].tolist()] for name in _VENUE}
         return {"items": ids_state(self.items_), "users": ids_state(self.users_), "venues": venues,
-                "log": self.log_.state(), "trained_until": self.trained_until_}
+                "log": self.log_.state(), "trained": self.trained_}
 
     def _take_back(self, tree):
         import pandas
 
         self.items_, self.users_ = pandas.Index(tree["items"]), pandas.Index(tree["users"])
         self.venues_ = pandas.DataFrame(tree["venues"], self.items_)
-        self.log_, self.trained_until_ = VisitLog.from_state(tree["log"]), tree["trained_until"]
+        self.log_, self.trained_ = VisitLog.from_state(tree["log"]), tree["trained"]
         self._read_log()
 
 

@@ -21,7 +21,7 @@ class Visits:
         return len(self.user)
 
     def take(self, rows):
-        """The visits of these row numbers, in that order."""
+        """The visits of these row numbers, in that order, or of a mask."""
         return Visits(*(getattr(self, field.name)[rows] for field in dataclasses.fields(self)))
 
 
