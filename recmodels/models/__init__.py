@@ -6,11 +6,18 @@
     factorization_machine.py  fm; beside it neural_fm.py and neural_tf.py, networks for ranking
     wide_deep.py              wide-deep, and wide-deep-attributes, which sees no ids
     deep_regression.py        deep-regression, for "does the user like it?"
+    combined.py               combined-joint, combined-blended: several of these as one
+
+and the models of check-ins: `CHECKIN_MODELS[name](**parameters)`.
+
+    counters.py               popularity, slot-popularity, user-counts, user-slot-counts, user-slot-decay
 """
 
 from functools import partial
 
 from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
+from .combined import CombinedBlended, CombinedJoint
+from .counters import COUNTERS
 from .deep_regression import DeepRegression
 from .factorization_machine import FactorizationMachine
 from .matrix_factorization import BiasedMF
@@ -33,4 +40,10 @@ MODELS = {
     "wide-deep-attributes": partial(WideDeep, ids=False),
     "deep-regression": DeepRegression,
     "logistic": LogisticRegression,
+    "combined-joint": CombinedJoint,
+    "combined-blended": CombinedBlended,
+}
+
+CHECKIN_MODELS = {
+    **COUNTERS,
 }

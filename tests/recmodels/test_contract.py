@@ -15,6 +15,8 @@ from recmodels.models import (
     MODELS,
     BiasedMF,
     Biases,
+    CombinedBlended,
+    CombinedJoint,
     DeepRegression,
     FactorizationMachine,
     LogisticRegression,
@@ -28,17 +30,30 @@ from tinydl import Tensor, gradcheck
 
 ALL = list(MODELS)
 NEURAL = [name for name in ALL if isinstance(MODELS[name](), NeuralRecommender)]
-CLOSED = [name for name in ALL if name not in NEURAL]
+CLOSED = [name for name in ALL if name not in NEURAL and name != "combined-blended"]
 SMALL = {"k": 6, "k_attribute": 3, "hidden": 8, "epochs": 3, "batch_size": 64, "lr": 0.01, "scale": 0.3}
+
+
+def small(name, model):
+    """{parameter: value} of the small settings that the model has; parts of a combination have theirs."""
+    settings = {key: value for key, value in SMALL.items() if key in model.get_params()}
+    if isinstance(model, WideDeep):
+        settings["hidden"] = (8, 5)
+    if "models" in model.get_params():
+        settings["models"] = tuple({"model": part, **{key: value for key, value in small(part, MODELS[part]()).items()
+                                                      if key not in settings}} for part in model.models)
+    return settings
 
 
 def make(name, **changes):
     """The model with small settings, where it has them, and `changes`."""
     model = MODELS[name]()
-    small = {key: value for key, value in SMALL.items() if key in model.get_params()}
-    if isinstance(model, WideDeep):
-        small["hidden"] = (8, 5)
-    return model.clone(**{**small, **changes})
+    return model.clone(**{**small(name, model), **changes})
+
+
+def fit_without_validation(model, train, valid):
+    """Fitted to `train` alone, but for the model that cannot do without."""
+    return model.fit(train, valid=valid if isinstance(model, CombinedBlended) else None)
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +180,7 @@ def test_users_and_items_without_training_ratings(name, split):
     rare, scarce = split.train.users_seen[0], split.train.items_seen[0]
     frame = split.train.frame
     without = split.train.take(np.flatnonzero((frame["user"] != rare) & (frame["item"] != scarce)))
-    model = make(name).fit(without)
+    model = fit_without_validation(make(name), without, split.valid)
     assert np.isfinite(model.predict([rare, rare], [scarce, 9])).all()
     assert scarce not in model.recommend([4], k=1000, exclude_seen=False)["item"].tolist()
     if name in NEURAL:
@@ -185,7 +200,7 @@ def test_users_and_items_without_training_ratings(name, split):
 # what each parameter is changed to, and where it has no effect by definition
 CHANGES = {"reg": 500.0, "reg_user": 50.0, "reg_item": 50.0, "sweeps": 1, "steps": 1, "threshold": 3.0, "k": 4,
            "k_attribute": 2, "hidden": 5, "dropout": 0.55, "scale": 0.11, "epochs": 2, "batch_size": 32, "lr": 0.0031,
-           "weight_decay": 0.77, "seed": 1, "order": 3, "form": "full"}
+           "weight_decay": 0.77, "seed": 1, "order": 3, "form": "full", "models": ("biased-mf", "wide-deep-attributes")}
 WITHOUT_EFFECT = {
     ("*", "verbose"): "prints",
     ("*", "patience"): "acts with validation data only: test_early_stopping",
@@ -195,7 +210,7 @@ WITHOUT_EFFECT = {
 
 @pytest.mark.parametrize("name, parameter", [(name, p) for name in ALL for p in MODELS[name]().get_params()
                                              if ("*", p) not in WITHOUT_EFFECT])
-def test_every_parameter_has_an_effect(name, parameter, little):
+def test_every_parameter_has_an_effect(name, parameter, little, split):
     model = make(name)
     before = getattr(model, parameter)
     if parameter == "version":
@@ -203,9 +218,10 @@ def test_every_parameter_has_an_effect(name, parameter, little):
     elif isinstance(before, bool):
         value = not before
     else:
-        value = (8, 6) if isinstance(before, tuple) else CHANGES[parameter]
+        value = (8, 6) if parameter == "hidden" and isinstance(before, tuple) else CHANGES[parameter]
     assert value != before, "this test changes nothing"
-    one, other = (m.fit(little)._score(*m._encode(little)[:2]) for m in (model, model.clone(**{parameter: value})))
+    one, other = (fit_without_validation(m, little, split.valid)._score(*m._encode(little)[:2])
+                  for m in (model, model.clone(**{parameter: value})))
     assert np.array_equal(one, other) == ((name, parameter) in WITHOUT_EFFECT)
 
 
@@ -310,7 +326,9 @@ def pairs(split):
 
 def doubled(name, split, **changes):
     """A model whose network is in float64, every parameter at a random place, dropout off."""
-    model = make(name, epochs=1, **changes).fit(split.train)
+    model = make(name)
+    changes = {key: value for key, value in changes.items() if key in model.get_params()}
+    model = model.clone(epochs=1, **changes).fit(split.train)
     rng = np.random.default_rng(2)
     for p in model.network_.double().parameters():
         p.copy_(p.detach().numpy() + 0.1 * rng.standard_normal(p.shape))
@@ -319,7 +337,8 @@ def doubled(name, split, **changes):
 
 VARIANTS = [(name, {}) for name in NEURAL] + [
     (name, {"biases": not MODELS[name]().biases}) for name in ("neural-mf-1", "neural-mf-2")] + [
-    ("fm", {"order": order, "form": form}) for order, form in ((3, "distinct"), (2, "full"), (3, "full"))]
+    ("fm", {"order": order, "form": form}) for order, form in ((3, "distinct"), (2, "full"), (3, "full"))] + [
+    ("combined-joint", {"weighted": True}), ("combined-joint", {"models": ("deep-regression", "deep-regression")})]
 
 
 @pytest.mark.parametrize("name, changes", VARIANTS)
@@ -398,8 +417,18 @@ def factorization_machine(model, w, u, i):
     return y
 
 
+def combined_joint(model, w, u, i):
+    y = []
+    for n, part in enumerate(model.parts_):
+        own = {name.removeprefix(f"parts.{n}."): value for name, value in w.items() if name.startswith(f"parts.{n}.")}
+        y_n = FORMULAS[type(part)](part, own, u, i)
+        y.append(np.log(y_n / (1 - y_n)) if model.output == "probability" else y_n)
+    y = w.get("alpha", np.ones(len(y))) @ y
+    return sigmoid(y) if model.output == "probability" else model.mean_ + y
+
+
 FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, FactorizationMachine: factorization_machine,
-            DeepRegression: deep_regression, WideDeep: wide_deep}
+            DeepRegression: deep_regression, WideDeep: wide_deep, CombinedJoint: combined_joint}
 
 
 @pytest.mark.parametrize("name, changes", VARIANTS)
