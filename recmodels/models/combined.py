@@ -111,8 +111,8 @@ class CombinedJoint(NeuralRecommender):
         parts = _rating_parts(self.models, self.seed, self.verbose)
         for part, said in zip(parts, self.models, strict=True):
             if not isinstance(part, NeuralRecommender) or isinstance(part, CombinedJoint):
-                raise ValueError(f"CombinedJoint: got {said!r}, which is not one network, want networks: name the parts of a "
-                                 "combination themselves, and blend other models (CombinedBlended)")
+                raise ValueError(f"CombinedJoint: got {said!r}, which is not one network, want networks: name the parts of "
+                                 "a combination themselves, and blend other models (CombinedBlended)")
             for name in said if isinstance(said, dict) else ():
                 if name in self._names():
                     raise ValueError(f"CombinedJoint: got {name!r} for a part, {said!r}, want it for the whole: "
