@@ -37,7 +37,7 @@ class AliasTable:
                              "least 0, one of them above")
         self.p, n = w / w.sum(), len(w)
         share = (self.p * n).tolist()  # of a column; 1 fills it
-        alias = [int(np.argmax(w))] * n  # what rounding leaves over in a column goes to the heaviest
+        alias = list(range(n))  # columns that are not filled up are their own item's
         small, large = ([k for k in range(n) if (share[k] < 1) == below] for below in (True, False))
         while small and large:
             k = small.pop()

@@ -72,7 +72,7 @@ def sampled_softmax(scores, log_q=None, accidental=None, reduction="mean"):
     """
     _check("sampled_softmax", scores)
     if log_q is not None:
-        log_q = np.asarray(log_q, scores.dtype)
+        log_q = np.asarray(log_q)
         if log_q.shape != scores.shape or not np.isfinite(log_q).all():
             raise ValueError(f"sampled_softmax: got log_q of shape {log_q.shape}" +
                              (" with nan or inf" if log_q.shape == scores.shape else "") + f", want {scores.shape} finite "

@@ -416,7 +416,7 @@ CHAPTERS = [
     ("recmodels/negatives.py", "recmodels/test_negatives.py", [
         ("share[alias[k]] -= 1 - share[k]", "share[alias[k]] -= share[k]"),
         ("alias[k] = large[-1]", "alias[k] = large[0]"),
-        ("alias = [int(np.argmax(w))] * n", "alias = [0] * n"),
+        ("small.append(large.pop())", "large.pop()"),
         ("< self.threshold[column], column, self", "<= 2**31, column, self"),
         ("AliasTable(w**power)", "AliasTable(w)"),
         ("rises[start[1:-1][(start[1:-1] > 0) & (start[1:-1] < len(items))] - 1] = True", "pass"),
@@ -433,7 +433,6 @@ CHAPTERS = [
         ("ops.sum(loss, axis=1), reduction)", "ops.mean(loss, axis=1), reduction)"),
         ("ops.mean(pairs, axis=1)", "ops.sum(pairs, axis=1)"),
         ("scores = scores - log_q", "scores = scores + log_q"),
-        ("np.asarray(log_q, scores.dtype)", "np.asarray(log_q)"),
         ("out], axis=1), -np.inf, scores)", "out], axis=1), 0, scores)"),
         ("if reduction == \"mean\" and loss.shape == (0,):", "if False:"),
     ]),

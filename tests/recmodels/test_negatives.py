@@ -124,6 +124,16 @@ def test_one_number_of_the_generator_gives_all_draws_whatever_their_count():
     np.testing.assert_array_equal(sampler.sample([0], 9), sampler.sample([0], 9, 4))
 
 
+def test_all_64_bits_of_the_seed_matter(monkeypatch):
+    class Fixed:
+        def __init__(self, seed):
+            self.integers = lambda high, dtype: dtype(seed)
+    monkeypatch.setattr(recmodels.negatives, "generator", Fixed)
+    draws = [NegativeSampler(1000).sample([0] * 5, 40, seed) for seed in (5, 6, 5 + 2**31, 5 + 2**32, 5 + 2**63, 5)]
+    assert len(np.unique(draws[:5], axis=0)) == 5
+    np.testing.assert_array_equal(draws[0], draws[5])
+
+
 def test_rows_do_not_depend_on_those_that_follow(rng):
     sampler = NegativeSampler(50, rng.random(50), known=known_by_user(rng.integers(0, 9, 200), rng.integers(0, 50, 200), 9))
     users = rng.integers(0, 9, 100)
