@@ -94,6 +94,8 @@ def _read(path):
     count = text.count("\n") + (not text.endswith("\n"))
     outside = text if separator == "\t" else re.sub(r'"[^"\n]*"', "", text)  # the separators that separate
     try:
+        if "\0" in text:  # where some versions of pandas end the field
+            raise ValueError
         frame = pandas.read_csv(io.StringIO(text), sep=separator, header=None, names=list(_FIELDS), usecols=range(8),
                                 dtype=str, skiprows=skipped, keep_default_na=False, lineterminator="\n",
                                 quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL)
