@@ -20,9 +20,13 @@ class InteractionNetwork(nn.Module):
         rank(context_index, candidate_index, context_values, candidate_values)
                                    contexts (B, F_c) with candidates (B, N, F_i); the context's part once    (B, N)
         rank_all(context_index, items, context_values)     items: `item_sums(index, values)` of all I items  (B, I)
+
+    numbers=P gives an example, or each candidate, P more features: real numbers that are seldom 0, which each way takes as its
+    last argument, (B, P), (B, N, P) or (B, I, P). Their rows of w, V and U stand apart, so that their part of x'V is a
+    matrix product. form="full" only, where the sum is all that an interaction needs of its features.
     """
 
-    def __init__(self, vocabulary, k, order=3, form="full", scale=0.05, padding_idx=None, sparse=False, rng=None):
+    def __init__(self, vocabulary, k, order=3, form="full", scale=0.05, padding_idx=None, sparse=False, rng=None, numbers=0):
         fm_interaction(np.zeros((1, 0), np.int64), np.zeros((1, 1)), order=order, form=form)  # refuses other settings
         self.order, self.form, self.padding_idx, self.sparse = order, form, padding_idx, sparse
         self.w = nn.Embedding(vocabulary, 1, padding_idx, sparse=sparse, rng=rng)
@@ -31,6 +35,12 @@ class InteractionNetwork(nn.Module):
         nn.init.zeros_(self.w.weight)
         for table in self.factors():
             nn.init.normal_(table.weight, 0, scale, rng=rng)
+        if numbers and form != "full":
+            raise ValueError(f"{type(self).__name__}: got numbers={numbers} with form={form!r}, want form='full', or no numbers")
+        tables = (self.w, *self.factors()) if numbers else ()
+        self.of_numbers = nn.ModuleList([nn.Linear(numbers, t.embedding_dim, bias=False, rng=rng) for t in tables])
+        for rows, std in zip(self.of_numbers, (0.0, scale, scale), strict=False):
+            nn.init.normal_(rows.weight, 0, std, rng=rng)
 
     def factors(self):
         return [self.V] if self.U is None else [self.V, self.U]
@@ -39,12 +49,20 @@ class InteractionNetwork(nn.Module):
         """x'w: (B, F) -> (B, 1)"""
         return ops.embedding_bag(index, self.w.weight, "sum", values, self.padding_idx, self.sparse)
 
-    def forward(self, index, values=None):
+    def forward(self, index, values=None, numbers=None):
+        if self.of_numbers:
+            return self._with_numbers(self._sums((len(index),), index, values), numbers)
         h = [fm_interaction(index, table.weight, values, order, self.form, self.padding_idx, self.sparse)
              for order, table in enumerate(self.factors(), start=2)]
         return self.output(self._linear(index, values), *h)
 
-    def rank(self, context_index, candidate_index, context_values=None, candidate_values=None):
+    def rank(self, context_index, candidate_index, context_values=None, candidate_values=None, numbers=None):
+        if self.of_numbers:
+            contexts = self._sums((len(context_index), 1), context_index, context_values)
+            B, N, F = candidate_index.shape
+            flat = None if candidate_values is None else np.reshape(candidate_values, (B * N, F))
+            items = self._sums((B, N), np.reshape(candidate_index, (B * N, F)), flat)
+            return self._with_numbers([c + k for c, k in zip(contexts, items, strict=True)], numbers)
         h = [fm_context_candidates(context_index, candidate_index, table.weight, context_values, candidate_values, order,
                                    self.form, self.padding_idx, self.sparse)
              for order, table in enumerate(self.factors(), start=2)]
@@ -59,7 +77,20 @@ class InteractionNetwork(nn.Module):
             fm_sums(index, table.weight, values, order, self.form, self.padding_idx, self.sparse)
             for order, table in enumerate(self.factors(), start=2)]
 
-    def rank_all(self, context_index, items, context_values=None):
+    def _sums(self, lead, index, values):
+        """[x'w, x'V, x'U] (*lead, 1 or D) of form="full"."""
+        return [sums.reshape(*lead, -1) for sums in self.item_sums(index, values)]
+
+    def _with_numbers(self, sums, numbers):
+        """y from the `_sums` of the one-hot features and the numbers (..., P)."""
+        x = np.reshape(numbers, (-1, numbers.shape[-1]))
+        h = [e + rows(x).reshape(*numbers.shape[:-1], -1) for e, rows in zip(sums, self.of_numbers, strict=True)]
+        return self.output(h[0], *(e ** order for order, e in enumerate(h[1:], start=2)))
+
+    def rank_all(self, context_index, items, context_values=None, numbers=None):
+        if self.of_numbers:
+            contexts = self._sums((len(context_index), 1), context_index, context_values)
+            return self._with_numbers([c + k.reshape(1, len(k), -1) for c, k in zip(contexts, items, strict=True)], numbers)
         contexts = self.item_sums(context_index, context_values)
         h = [contexts[0].unsqueeze(1) + items[0].unsqueeze(0)]
         for order, (C, K) in enumerate(zip(contexts[1:], items[1:], strict=True), start=2):
@@ -82,8 +113,8 @@ class FactorizationMachineNetwork(InteractionNetwork):
     """
 
     def __init__(self, vocabulary, k, order=3, form="full", bias=True, dropout=0.0, scale=0.05, padding_idx=None,
-                 sparse=False, rng=None):
-        super().__init__(vocabulary, k, order, form, scale, padding_idx, sparse, rng)
+                 sparse=False, rng=None, numbers=0):
+        super().__init__(vocabulary, k, order, form, scale, padding_idx, sparse, rng, numbers)
         self.register_parameter("b", nn.Parameter(np.zeros(()), dtype=self.w.weight.dtype) if bias else None)
         self.dropout = nn.Dropout(dropout, rng=rng)
 
@@ -93,8 +124,10 @@ class FactorizationMachineNetwork(InteractionNetwork):
             y = y + self.dropout(h_n).sum(dim=-1)
         return y if self.b is None else y + self.b
 
-    def rank_all(self, context_index, items, context_values=None):
+    def rank_all(self, context_index, items, context_values=None, numbers=None):
         """As everywhere, but the sum over d makes matrix products of it: no (B, I, D) array, and no dropout."""
+        if self.of_numbers:
+            return super().rank_all(context_index, items, context_values, numbers)
         contexts = self.item_sums(context_index, context_values)
         y = contexts[0] + items[0].reshape(-1)
         for order, (C, K) in enumerate(zip(contexts[1:], items[1:], strict=True), start=2):

@@ -17,15 +17,17 @@ class NeuralFMNetwork(InteractionNetwork):
     h_5 = tanh(V_4 h_4 * V_4 h_4 + W_4 h_4 + b_4), a factorization machine of h_4 for every unit.
 
     k numbers a feature in V and in U, `hidden` units in h_5. Calls and their shapes: see `InteractionNetwork`.
-    He and Chua 2017 have one interaction layer of order 2, over i<j (order=2, form="distinct"), add
-    x'w at the end instead of giving it to the layers, and have no ReLU in front of them. dropout acts on h_4.
+    He and Chua 2017 have one interaction layer of order 2, over i<j (order=2, form="distinct"), add x'w at the end instead
+    of giving it to the layers, and have no ReLU in front of them. shortcut=True gives h_1 to the layers and adds it at the
+    end too, y = w_5'h_5 + b_5 + h_1: past tanh, whose range ends, a number's effect need not. dropout acts on h_4.
     """
 
     def __init__(self, vocabulary, k, hidden=64, order=3, form="full", layer_4="dense", dropout=0.0, scale=0.05,
-                 padding_idx=None, sparse=False, rng=None):
+                 padding_idx=None, sparse=False, rng=None, numbers=0, shortcut=False):
         if layer_4 not in ("dense", "fm"):
             raise ValueError(f"NeuralFMNetwork: got layer_4={layer_4!r}, want 'dense' or 'fm'")
-        super().__init__(vocabulary, k, order, form, scale, padding_idx, sparse, rng)
+        super().__init__(vocabulary, k, order, form, scale, padding_idx, sparse, rng, numbers)
+        self.shortcut = shortcut
         width = 1 + k * len(self.factors())
         self.W_4, self.w_5 = nn.Linear(width, hidden, rng=rng), nn.Linear(hidden, 1, rng=rng)
         self.V_4 = nn.Linear(width, hidden, bias=False, rng=rng) if layer_4 == "fm" else None
@@ -40,4 +42,5 @@ class NeuralFMNetwork(InteractionNetwork):
             x_V = self.V_4(h_4)
             a = a + x_V * x_V
         h_5 = F.tanh(a)
-        return self.w_5(h_5).reshape(lead)
+        y = self.w_5(h_5).reshape(lead)
+        return y + h[0].reshape(lead) if self.shortcut else y

@@ -215,3 +215,64 @@ def test_neural_tf_takes_modes_of_any_number_when_it_concatenates(rng):
 def test_bad_settings_and_shapes_are_named(message, call):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+P = 3  # features that are numbers
+
+
+def with_numbers(name, **options):
+    """A network of P numbers, and one that has them as P more features of its vocabulary, with the same parameters."""
+    of, rng = make(name, **options), np.random.default_rng(4)
+    kind, order, *layer_4 = name.split("-")[0], of.order, *name.split("-")[3:]
+    more = {"numbers": P, **options}
+    made = (FactorizationMachineNetwork(V, K, order, "full", rng=1, **more) if kind == "fm" else
+            NeuralFMNetwork(V, K, H, order, "full", *layer_4, rng=1, **more)).double()
+    wide = (FactorizationMachineNetwork(V + P, K, order, "full", rng=1, **options) if kind == "fm" else
+            NeuralFMNetwork(V + P, K, H, order, "full", *layer_4, rng=1, **options)).double()
+    for p in made.parameters():
+        p.copy_(0.5 * rng.standard_normal(p.shape))
+    state = {name: value for name, value in made.state_dict().items() if not name.startswith("of_numbers")}
+    for table, rows in zip(("w", "V", "U"), made.of_numbers, strict=False):
+        state[f"{table}.weight"] = np.concatenate([state[f"{table}.weight"], rows.weight.detach().numpy().T])
+    wide.load_state_dict(state)
+    return made, wide
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_VALUES if "full" in name])
+def test_numbers_are_features_whose_values_are_seldom_0(name, rng):
+    network, wide = with_numbers(name)
+    context, candidate, x_c, x_i = inputs(name, rng)
+    B, N, F = candidate.shape
+    x = rng.standard_normal((B, N, P))
+    more, values = np.broadcast_to(V + np.arange(P), (B, N, P)), np.concatenate([x_i, x], axis=2)
+    want = wide.rank(context, np.concatenate([candidate, more], axis=2), x_c, values).detach().numpy()
+    assert np.std(want) > 0.01
+    y = network.rank(context, candidate, x_c, x_i, x)
+    np.testing.assert_allclose(y.detach().numpy(), want, rtol=1e-10, atol=1e-10)
+    one = np.concatenate([context, candidate[:, 0]], axis=1), np.concatenate([x_c, x_i[:, 0]], axis=1)
+    np.testing.assert_allclose(network(*one, x[:, 0]).detach().numpy(), want[:, 0], rtol=1e-10, atol=1e-10)
+    items = network.item_sums(candidate.reshape(B * N, F), x_i.reshape(B * N, F))
+    y = network.rank_all(context, items, x_c, np.broadcast_to(x.reshape(1, B * N, P), (B, B * N, P)))
+    place = np.arange(B)[:, None], np.arange(B * N).reshape(B, N)
+    np.testing.assert_allclose(y.detach().numpy()[place], want, rtol=1e-10, atol=1e-10)
+
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    x = Tensor(x, requires_grad=True)
+    assert gradcheck(lambda x, *_: (network.rank(context, candidate, x_c, x_i, x), network(*one, x[:, 0])),
+                     [x, *parameters], per_element=0, directions=4, names=["x", *names])
+
+
+@pytest.mark.parametrize("name", ["fm-2-distinct", "nfm-3-distinct-dense"])
+def test_numbers_want_the_full_form(name):
+    with pytest.raises(ValueError, match="got numbers=3 with form='distinct', want form='full'"):
+        MAKERS[name](numbers=P)
+
+
+def test_the_shortcut_adds_the_linear_part_past_the_layers(rng):
+    network = make("nfm-2-full-dense")
+    short = make("nfm-2-full-dense", shortcut=True)
+    short.load_state_dict(network.state_dict())
+    context, candidate, x_c, x_i = inputs("nfm", rng)
+    linear = [network._linear(*of).detach().numpy() for of in ((context, x_c), (candidate.reshape(-1, 2), x_i.reshape(-1, 2)))]
+    want = network.rank(context, candidate, x_c, x_i).detach().numpy() + linear[0] + linear[1].reshape(candidate.shape[:2])
+    np.testing.assert_allclose(short.rank(context, candidate, x_c, x_i).detach().numpy(), want, rtol=1e-12)
