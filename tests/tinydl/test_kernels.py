@@ -89,6 +89,15 @@ def visits(weight, decay):
     return make
 
 
+def pasts(decays, units):
+    """The same users' events in 6 groups, and 4 candidates of each query."""
+    def make(rng, dtype, n):
+        user, weekend, asof, start, group, event_weekend, time = visits(0.0, 0.0)(rng, dtype, n)[:7]
+        return (user, asof * 43200, rng.integers(0, 96, n), weekend % 2, start, group, time * 43200, rng.integers(0, 96, 20),
+                event_weekend % 2, rng.random(96), np.array(decays), np.array(units), rng.integers(0, 6, (n, 4)), 6)
+    return make
+
+
 def ragged(rng, n, most):
     """n lists of different numbers below V, as (start, items)."""
     lists = [rng.permutation(V)[:rng.integers(0, most + 1)] for _ in range(n)]
@@ -121,6 +130,36 @@ def negatives(rng, dtype, n):
             rng.integers(1, V - 1, V), *rng.integers(0, 2**32, 2).tolist(), 6)
 
 
+def windows(forward, geometry):
+    """n images (5, 4) of 4 channels and what is made of them, or the way back: (G, I, J, K, L), then strides, start, dilations."""
+    (G, *lengths), moves = geometry[:5], geometry[5:]
+
+    def make(rng, dtype, n):
+        x, rows = normal(rng, dtype, n, 5, 4, 4), normal(rng, dtype, G, n, *lengths, 4 // G)
+        return (x, rows, *moves) if forward else (rows, x, *moves)
+    return make
+
+
+WINDOWS = [(1, 5, 4, 3, 3, 1, 1, 1, 1, 1, 1), (2, 2, 2, 2, 3, 2, 1, 0, 0, 1, 1), (4, 3, 1, 1, 2, 2, 3, 0, 1, 1, 4),
+           (1, 3, 6, 3, 2, 1, 1, 0, 2, 1, 3)]
+
+
+def few_values(rng, dtype, n):
+    """n images (5, 4) of 3 channels whose largest numbers often tie; a nan now and then."""
+    x = rng.integers(0, 4, (n, 5, 4, 3)).astype(dtype)
+    x[rng.random(x.shape) < 0.01] = np.nan
+    return x
+
+
+def means(size, *bounds):
+    """A map of images (5, 4), or back from their windows' means: which rows and columns each window covers, its scale."""
+    up, down, left, right = (np.array(b) for b in bounds)
+    return lambda rng, dtype, n: (
+        normal(rng, dtype, n, *((5, 4) if size is None else (len(up), len(left))), 3), up, down, left, right,
+        positive(rng, dtype, len(up), len(left)), *(size or ()))
+
+
+BOUNDS = [([0, 1, 3], [2, 5, 3], [0, 2], [4, 4]), ([0], [5], [0], [4])]
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
     "first_outside": [lambda rng, dtype, n: (repeated(rng, n), V - n % 2), lambda rng, dtype, n: (repeated(rng, n) - 1, V)],
@@ -142,6 +181,7 @@ CASES = {
     "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
                      for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
     "visit_counts": [visits(0.0, np.inf), visits(6.0, 20.0)],
+    "past_sums": [pasts([np.inf], [0.1]), pasts([0.1, 5.0, np.inf], [1.0, 0.01])],
     "draw_negatives": negatives,
     "first_bad": [lambda rng, dtype, n: (*ragged(rng, n, 5), V - n % 2),
                   lambda rng, dtype, n: (np.array([0, n // 3, n]), repeated(rng, n), V)],
@@ -159,6 +199,14 @@ CASES = {
     "adam": vectors(3, 1, (*ADAM, 0.01, 0.99)),
     "adam_table": tables(1, 1, (*ADAM, 0.01, 0.99)),
     "adam_rows": tables(1, 1, ADAM),
+    "im2row": [windows(True, geometry) for geometry in WINDOWS],
+    "row2im": [windows(False, geometry) for geometry in WINDOWS],
+    "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)
+                   for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 4, 3, 3, 2, 1, 1, 1, 1, 1), (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
+    "pick_places": lambda rng, dtype, n: (normal(rng, dtype, n, 5, 4, 3), rng.integers(0, 20, (n, 2, 3, 3), np.int32)),
+    "put_places": lambda rng, dtype, n: (normal(rng, dtype, n, 2, 3, 3), rng.integers(0, 20, (n, 2, 3, 3), np.int32), 5, 4),
+    "window_means": [means(None, *bounds) for bounds in BOUNDS],
+    "spread_means": [means((5, 4), *bounds) for bounds in BOUNDS],
 }
 ALL = [pytest.param(name, make, id=f"{name}-{k}") for name, makes in CASES.items()
        for k, make in enumerate(makes if isinstance(makes, list) else [makes])]
