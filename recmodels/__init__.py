@@ -14,7 +14,8 @@
     ranking_metrics.py  recall, precision, AP, nDCG, .. of a ranked list; their expectations where scores tie
     ranking.py       every query ranks the full catalogue: tables by stratum, lists; bootstrap.py: is the difference luck?
     runs.py          run folders: what was asked for and what came out
-    cli.py           recmodels train | evaluate | recommend | compare
+    checkin_evaluation.py   events, contexts and new venues of a split of check-ins, frozen and streaming
+    cli.py           recmodels train | evaluate | recommend | compare; commands/: what they do
 
 Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.
 """

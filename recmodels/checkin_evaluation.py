@@ -8,13 +8,22 @@ A model is fitted before and evaluated in one of two regimes: "frozen", it looks
 "streaming", on every check-in of the whole data with a strictly earlier timestamp than the question's.
 """
 
+import time
+
 import numpy as np
 
 from .datasets.checkins import slot
+from .evaluation import mean_deviation
 from .ranking import evaluate_contexts, evaluate_events
 from .visit_log import VisitLog
 
 REGIMES = ("frozen", "streaming")
+_COLUMNS = {  # of the tables: title -> (line, metric) of a row's part
+    "events": {**{m: ("events", "all", m) for m in ("Recall@1", "Recall@5", "Recall@10", "Recall@20", "MRR", "nDCG@20")},
+               "revisits R@10": ("events", "revisit", "Recall@10"), "new venues R@10": ("new venues", "all", "Recall@10")},
+    "contexts, MAP over min(k,R)": {m: ("contexts", "all", m) for m in (
+        "Recall@5", "Recall@10", "Recall@20", "MAP@5", "MAP@10", "nDCG@5", "nDCG@20")},
+}
 
 
 def evaluate_checkins(model, split, regime="frozen", part="test", denominator="min(k,R)"):
@@ -44,6 +53,63 @@ def evaluate_new_venues(model, split, regime="frozen", part="test"):
     result = evaluate_events(questions["scorer"], asked, **rows, exclude=visited)
     result.rows = new[result.rows]
     return _with_notes(result, [*notes, "new venues only, among those where the user has not been"])
+
+
+def fit_and_evaluate(model, split, regime="frozen", refit=False):
+    """Fit `model` to split.train, with split.valid to choose its epochs by, and measure it on split.test.
+
+    refit: measure a second model, fitted to training and validation part together for as many epochs as the first one
+    chose. Returns (the model that was measured, its row):
+
+        events, contexts, new venues   {line of the table: {metric: value}} on the test part
+        valid                          {metric: value} of the first model, all events of the validation part
+        epochs                         trained for; None where a model has none
+        parameters                     how many numbers it learned
+        seconds                        of fitting, both fits together
+    """
+    log = split.data if regime == "streaming" else None
+    started = time.perf_counter()
+    model.fit(split.train, split.valid, log)
+    seconds = time.perf_counter() - started
+    valid, _ = evaluate_checkins(model, split, regime, "valid")
+    measured = model
+    if refit:
+        started = time.perf_counter()
+        measured = model.refit(split.refit, log)
+        seconds += time.perf_counter() - started
+    events, contexts = evaluate_checkins(measured, split, regime)
+    tables = {"events": events, "contexts": contexts, "new venues": evaluate_new_venues(measured, split, regime)}
+    row = {name: result.table().to_dict("index") for name, result in tables.items()}
+    return measured, {**row, "valid": {metric: valid[metric] for metric in valid.per_query},
+                      "epochs": getattr(model, "best_epoch_", None), "parameters": measured.num_parameters(),
+                      "seconds": seconds}
+
+
+def compare_table(rows):
+    """{"events": DataFrame, "contexts, ..": DataFrame} of text from [(label, row of `fit_and_evaluate`)], a line a label."""
+    import pandas
+
+    groups = {}
+    for label, row in rows:
+        groups.setdefault(label, []).append(row)
+
+    def column(get, *form):
+        return [mean_deviation((get(row) for row in group), *form) for group in groups.values()]
+
+    tables = {}
+    for part, columns in _COLUMNS.items():
+        table = {title: column(lambda row, path=path: _at(row, *path)) for title, path in columns.items()}
+        if part == "events":
+            table.update({key: column(lambda row, key=key: row[key], digits, None)
+                          for key, digits in (("epochs", 0), ("parameters", 0), ("seconds", 1))})
+        table["fits"] = [str(len(group)) for group in groups.values()]
+        frame = pandas.DataFrame(table, index=list(groups))
+        tables[part] = frame.loc[:, (frame != "").any()]
+    return tables
+
+
+def _at(row, part, line, metric):
+    return row[part].get(line, {}).get(metric)
 
 
 def event_questions(model, data):

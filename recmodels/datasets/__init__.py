@@ -14,9 +14,9 @@ from .checkins import CheckIns
 from .foursquare import load_foursquare
 from .interactions import Interactions
 from .movielens import load_movielens
-from .named import DATA, load_ratings
+from .named import CHECKIN_DATA, DATA, load_checkins, load_ratings
 from .synthetic import SyntheticRatings, synthetic_ratings
 from .synthetic_checkins import SyntheticCheckIns, synthetic_checkins
 
-__all__ = ["DATA", "CheckIns", "Interactions", "SyntheticCheckIns", "SyntheticRatings", "load_foursquare",
-           "load_movielens", "load_ratings", "synthetic_checkins", "synthetic_ratings"]
+__all__ = ["CHECKIN_DATA", "DATA", "CheckIns", "Interactions", "SyntheticCheckIns", "SyntheticRatings", "load_checkins",
+           "load_foursquare", "load_movielens", "load_ratings", "synthetic_checkins", "synthetic_ratings"]

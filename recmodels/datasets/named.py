@@ -1,10 +1,14 @@
-"""Ratings by name: what `--data` means in the command and in the examples."""
+"""Ratings and check-ins by name: what `--data` means in the command and in the examples."""
 
 import pathlib
 
+from .foursquare import load_foursquare
 from .movielens import load_movielens
 from .synthetic import synthetic_ratings
+from .synthetic_checkins import synthetic_checkins
 
+CHECKIN_DATA = ("foursquare-nyc, foursquare-tky, synthetic-checkins, a file of Foursquare's or its folder, or auto: "
+                "foursquare-nyc if it is there, else synthetic-checkins")
 DATA = "ml-1m, ml-100k, synthetic, a folder with the files of MovieLens, or auto: ml-1m if it can be had, else synthetic"
 
 
@@ -14,8 +18,7 @@ def load_ratings(what):
         try:
             return "ml-1m", load_movielens(version="1m")
         except OSError as error:
-            print(f"*** NO REAL DATA ({' '.join(str(error).split())}): everything below is SYNTHETIC ***")
-            what = "synthetic"
+            what = _say_synthetic(error, "synthetic")
     if what == "synthetic":
         return what, synthetic_ratings()
     if what in ("ml-1m", "ml-100k"):
@@ -24,3 +27,27 @@ def load_ratings(what):
     if not folder.is_dir():
         raise ValueError(f"--data {what}: no such folder; want {DATA}")
     return str(folder.resolve()), load_movielens(folder, "100k" if (folder / "u.data").is_file() else "1m")
+
+
+def load_checkins(what):
+    """(name, CheckIns) of the check-ins called `what`: one of CHECKIN_DATA. A loud line says when `auto` is synthetic."""
+    if what == "auto":
+        try:
+            return "foursquare-nyc", load_foursquare()
+        except OSError as error:
+            what = _say_synthetic(error, "synthetic-checkins")
+    if what == "synthetic-checkins":
+        return what, synthetic_checkins()
+    if what in ("foursquare-nyc", "foursquare-tky"):
+        return what, load_foursquare(city=what.removeprefix("foursquare-"))
+    path = pathlib.Path(what)
+    if not path.exists():
+        raise ValueError(f"--data {what}: no such file or folder; want {CHECKIN_DATA}")
+    names = [path.name] if path.is_file() else [file.name for file in path.glob("dataset_TSMC2014_*")]
+    tokyo = any("TKY" in name for name in names) and not any("NYC" in name for name in names)
+    return str(path.resolve()), load_foursquare(path, "tky" if tokyo else "nyc")
+
+
+def _say_synthetic(error, name):
+    print(f"*** NO REAL DATA ({' '.join(str(error).split())}): everything below is SYNTHETIC ***")
+    return name

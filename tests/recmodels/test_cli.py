@@ -11,7 +11,7 @@ import pytest
 
 from recmodels import Interactions, cli, load_movielens, synthetic_ratings
 from recmodels.datasets import named
-from recmodels.evaluation import evaluate_ratings, rating_metrics, results_table
+from recmodels.evaluation import METRICS, evaluate_ratings, rating_metrics, results_table
 from recmodels.models import MODELS, BiasedMF, Biases, WideDeep
 from recmodels.recommender import Recommender
 from recmodels.runs import fingerprint
@@ -67,7 +67,7 @@ def test_train_evaluate_recommend(name, folder, tmp_path, run):
     metrics = rating_metrics(model, split.test)
     row, kept = (json.loads((path / f"{file}.json").read_text()) for file in ("metrics", "settings"))
     assert {key: row[key] for key in metrics} == metrics and row["parameters"] == model.num_parameters()
-    line = "test: " + "  ".join(f"{title} {metrics[key]:.4f}" for key, title in cli.METRICS.items() if key in metrics)
+    line = "test: " + "  ".join(f"{title} {metrics[key]:.4f}" for key, title in METRICS.items() if key in metrics)
     sizes = "1,400 train, 40 valid, 160 test"
     for text in (repr(split), split.protocol, sizes, line, "split seed 0; model seed 3", str(path)):
         assert text in out
