@@ -11,7 +11,7 @@ from recmodels.models.combined import blend_likes, blend_ratings
 from recmodels.recommender import NotFittedError, Recommender
 
 MF = {"model": "biased-mf", "k": 4, "epochs": 3, "batch_size": 64, "lr": 0.02}
-FM = {"model": "fm", "k": 3, "epochs": 2, "batch_size": 64, "lr": 0.02}
+FM = {"model": "fm", "k": 3, "epochs": 6, "patience": 1, "batch_size": 64, "lr": 0.1}  # its first epochs are its best
 DEEP = {"model": "wide-deep", "k": 4, "hidden": (6, 5), "epochs": 2, "batch_size": 64, "lr": 0.02}
 ATTRIBUTES = {"model": "deep-regression", "k": 3, "hidden": 4, "epochs": 3, "batch_size": 64, "lr": 0.02}
 
@@ -26,7 +26,7 @@ def logit(p):
 
 def network_of(part):
     """The dictionary without what says how it is trained."""
-    return {key: value for key, value in part.items() if key not in ("epochs", "batch_size", "lr")}
+    return {key: value for key, value in part.items() if key not in ("epochs", "patience", "batch_size", "lr")}
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,7 @@ def test_on_the_validation_ratings_no_part_is_better(split):
 
 def test_refit_keeps_the_weights_and_refits_the_parts(blended, split):
     again = blended.refit(split.refit)
+    assert again.parts_[2].best_epoch_ == len(again.parts_[2].history_) == blended.parts_[2].best_epoch_ < 6
     assert again is not blended and again.get_params() == blended.get_params()
     np.testing.assert_array_equal(again.weights_, blended.weights_)
     assert again.intercept_ == blended.intercept_ and again.mean_ != blended.mean_
