@@ -32,7 +32,7 @@ class DeepRegressionNetwork(nn.Module):
 
     def forward(self, user, item):
         b, c, d = self.categories(user.numpy())
-        h_1 = F.relu(self.W_1(F.embedding(item, self.a)))
+        h_1 = F.linear_relu(F.embedding(item, self.a), self.W_1.weight, self.W_1.bias)
         e_2, e_3, e_4 = self.E_2(b), self.E_3(c), self.E_4(d)
         h_5 = self.dropout(ops.concatenate([h_1, e_2, e_3, e_4], axis=1))
         h_6 = F.tanh(self.W_5(h_5))

@@ -8,6 +8,7 @@ from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
 from ..neural import NeuralRecommender
+from ..pairs import distinct, pair_product
 
 
 class NeuralMFNetwork(nn.Module):
@@ -45,21 +46,28 @@ class NeuralMFNetwork(nn.Module):
             nn.init.normal_(table.weight, 0, scale, rng=rng)
 
     def forward(self, user, item):
-        a, c = F.embedding(item, self.a), np.take(self.c, user.numpy(), axis=0)
-        h_m, e_m = F.relu(self.W_m(a)), self.E_m(item)
-        h_u, e_u = self.A_u(c), self.E_u(user)
+        items, of_item = distinct(item, len(self.a))                       # each tower runs once for each of them
+        users, of_user = distinct(user, len(self.c))
+        a, c = F.embedding(items, self.a), np.take(self.c, users, axis=0)
+        h_m, e_m = self._dense(a, self.W_m), self.E_m(items)
+        h_u, e_u = self.A_u(c), self.E_u(users)
         h_3 = self.dropout(ops.concatenate([h_m, e_m], axis=1))
         h_4 = self.dropout(ops.concatenate([h_u, e_u], axis=1))
-        h_5, h_6 = F.relu(self.W_3(h_3)), F.relu(self.W_4(h_4))
-        h_7 = h_5 * h_6
+        h_5, h_6 = self._dense(h_3, self.W_3), self._dense(h_4, self.W_4)
+        h_7 = pair_product(h_5, h_6, of_item, of_user)                     # h5 * h6 of each pair
         if self.version == 1:
             y = h_7.sum(dim=1)
         else:
-            h_8 = F.relu(self.W_7(h_7))
+            h_8 = self._dense(h_7, self.W_7)
             y = self.w_8(h_8).reshape(-1)
         if self.biases:
             y = self.mean + (self.b_u(user) + self.b_i(item)).reshape(-1) + y
         return y
+
+    @staticmethod
+    def _dense(x, W):
+        """ReLU(W x + b)"""
+        return F.linear_relu(x, W.weight, W.bias)
 
     def reads(self, users, items):
         ids = [(self.E_u, users, None), (self.E_m, items, None), (self.A_u, self.c[users], self.fields)]

@@ -98,6 +98,12 @@ def pasts(decays, units):
     return make
 
 
+def pairs(gradient):
+    """n pairs of a row of V and a row of 5, repeated ones among them."""
+    return lambda rng, dtype, n: (normal(rng, dtype, V, D), normal(rng, dtype, 5, D), repeated(rng, n),
+                                  rng.integers(0, 5, n), *([normal(rng, dtype, n, D)] if gradient else []))
+
+
 def ragged(rng, n, most):
     """n lists of different numbers below V, as (start, items)."""
     lists = [rng.permutation(V)[:rng.integers(0, most + 1)] for _ in range(n)]
@@ -165,13 +171,19 @@ CASES = {
     "first_outside": [lambda rng, dtype, n: (repeated(rng, n), V - n % 2), lambda rng, dtype, n: (repeated(rng, n) - 1, V)],
     "gather": lambda rng, dtype, n: (normal(rng, dtype, V, D), repeated(rng, n)),
     "scatter_add": lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),
-    "coalesce": lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),
+    "coalesce": [lambda rng, dtype, n: (repeated(rng, n), normal(rng, dtype, n, D), V),
+                 lambda rng, dtype, n: ((rows := rows_once(rng, n)), normal(rng, dtype, len(rows), D), V)],
     "embedding_bag": bags("table", "index", "weights"),
     "embedding_bag_weight_gradient": bags("table", "index", "dy"),
     "embedding_bag_gradient": [bags("index", "weights", "dy", V, -1), bags("index", "weights", "dy", V, 4)],
     "add_rows": lambda rng, dtype, n: (normal(rng, dtype, n, D), normal(rng, dtype, D)),
     "relu": vectors(1, 0, ()),
     "relu_gradient": vectors(2, 0, ()),
+    "add_rows_relu": lambda rng, dtype, n: (normal(rng, dtype, n, D), normal(rng, dtype, D)),
+    "relu_rows_gradient": lambda rng, dtype, n: (normal(rng, dtype, 9 * n, D), normal(rng, dtype, 9 * n, D)),
+    "distinct": lambda rng, dtype, n: (repeated(rng, n), V),
+    "pair_product": pairs(False),
+    "pair_product_gradient": pairs(True),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
     "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),
                         interactions(2, 1, 1)],

@@ -272,6 +272,27 @@ def test_repr_of_layers(module, text):
 
 
 # ---------------------------------------------------------------- containers
+@pytest.mark.parametrize("layers, last", [
+    ([nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 2)], "linear"),
+    ([nn.ReLU(), nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Dropout(0.0), nn.Linear(4, 2), nn.Tanh()], "tanh"),
+    ([nn.Linear(3, 2), nn.ReLU()], "linear_relu")])
+def test_a_linear_and_its_relu_are_one_operation_with_the_same_numbers(layers, last):
+    net, x = nn.Sequential(*layers), Tensor(np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32), requires_grad=True)
+    y = net(x)
+    name = y._node.name
+    y.sum().backward()
+    got = [p.grad.data.copy() for p in (x, *net.parameters())]
+    net.zero_grad()
+    x.grad, want = None, x
+    for layer in layers:
+        want = layer(want)
+    np.testing.assert_array_equal(y.data, want.data)
+    want.sum().backward()
+    for one, p in zip(got, (x, *net.parameters()), strict=True):
+        np.testing.assert_allclose(one, p.grad.data, rtol=1e-5, atol=1e-6)
+    assert name == last
+
+
 def test_sequential():
     layers = [nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 1)]
     net = nn.Sequential(*layers)

@@ -182,6 +182,9 @@ CASES = {
                for x, w in [((2, 3), (4, 3)), ((3,), (2, 3)), ((2, 2, 3), (1, 3)), ((0, 3), (2, 3)), ((2, 0), (3, 0)),
                             ((2, 3), (0, 3))]]
               + [(ops.linear, [signed(2, 3), signed(4, 3)], lambda x, w: x @ w.T)],
+    "linear_relu": [(ops.linear_relu, [signed(*x), signed(*w), signed(w[0])],
+                     lambda x, w, b: np.maximum(np.einsum("...i,oi->...o", x, w) + b, 0))
+                    for x, w in [((5, 3), (4, 3)), ((3,), (2, 3)), ((2, 2, 3), (1, 3)), ((0, 3), (2, 3))]],
     "einsum": [(lambda *xs, s=subscripts: ops.einsum(s, *xs), [signed(*shape) for shape in shapes],
                 lambda *xs, s=subscripts: np.einsum(s, *xs)) for subscripts, *shapes in EINSUMS],
     # shape

@@ -45,6 +45,47 @@ def relu_gradient(x, dy):
     return dx
 
 
+def _add_rows_relu_reference(y, b):
+    y += b
+    np.maximum(y, 0, out=y)
+
+
+@kernel(_add_rows_relu_reference)
+def add_rows_relu(y, b):
+    """y[n] = max(0, y[n] + b), in place; nan stays nan.  (n, D), (D,)"""
+    zero = y.dtype.type(0)
+    for n in range(y.shape[0]):
+        for d in range(y.shape[1]):
+            z = y[n, d] + b[d]
+            y[n, d] = zero if z <= 0 else z
+
+
+def _relu_rows_gradient_reference(y, dy):
+    dz = np.where(y > 0, dy, 0)
+    return dz, np.sum(dz, axis=0)
+
+
+@kernel(_relu_rows_gradient_reference)
+def relu_rows_gradient(y, dy):
+    """dz = dy where y > 0, else 0;   db = sum_n dz[n].  (n, D), (n, D) -> (n, D), (D,)
+
+    Sums of 128 rows are added up: one sum over a long batch would lose digits in float32.
+    """
+    N, D = dy.shape
+    dz, db, part = np.empty_like(dy), np.zeros(D, dy.dtype), np.zeros(D, dy.dtype)
+    zero = dy.dtype.type(0)
+    for first in range(0, N, 128):
+        part[:] = zero
+        for n in range(first, min(first + 128, N)):
+            for d in range(D):
+                z = dy[n, d] if y[n, d] > 0 else zero
+                dz[n, d] = z
+                part[d] += z
+        for d in range(D):
+            db[d] += part[d]
+    return dz, db
+
+
 def _dropout_mask_reference(mask, p, seed):
     z = (np.arange(len(mask), dtype=np.uint64) * 0x9E3779B9 + np.uint64(seed)) & 0xFFFFFFFF
     z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF

@@ -80,8 +80,16 @@ def coalesce(rows, values, size):
     """Every row once, in the order of first appearance, with the sum of its values.  (n,), (n, D) -> (m,), (m, D)"""
     slot = np.full(size, -1, np.int32)
     unique = np.empty(len(rows), rows.dtype)
-    sums = np.empty_like(values)
     m = 0
+    for n in range(len(rows)):
+        if slot[rows[n]] < 0:
+            slot[rows[n]] = m
+            m += 1
+    if m == len(rows):
+        return rows.copy(), values.copy()
+    sums = np.empty((m, values.shape[1]), values.dtype)
+    m = 0
+    slot[:] = -1
     for n in range(len(rows)):
         row = rows[n]
         s = slot[row]
@@ -94,7 +102,7 @@ def coalesce(rows, values, size):
         else:
             for d in range(values.shape[1]):
                 sums[s, d] += values[n, d]
-    return unique[:m].copy(), sums[:m].copy()
+    return unique[:m].copy(), sums
 
 
 def _bag_reference(table, index, weights):

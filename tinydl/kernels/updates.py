@@ -1,7 +1,8 @@
 """Optimizer updates in one pass over memory, in place: p the parameter, g its gradient, the rest is state.
 
 Flat arrays for dense parameters; for tables (V, D) with a gradient on some rows (m,) and (m, D), every row at most once.
-All scalars are turned into the arrays' dtype first: one float64 among float32 halves the speed of a loop.
+All scalars are turned into the arrays' dtype first: one float64 among float32 halves the speed of a loop. What was just
+stored is kept in a local name: read back from memory, where arrays might overlap, it doubles the time of a loop.
 """
 
 import numpy as np
@@ -34,12 +35,12 @@ def sgd(p, g, buffer, lr, momentum, keep, nesterov, decay):
     elif nesterov:
         for i in range(len(p)):
             d = g[i] + decay * p[i]
-            buffer[i] = momentum * buffer[i] + keep * d
-            p[i] -= lr * (d + momentum * buffer[i])
+            buffer[i] = b = momentum * buffer[i] + keep * d
+            p[i] -= lr * (d + momentum * b)
     else:
         for i in range(len(p)):
-            buffer[i] = momentum * buffer[i] + keep * (g[i] + decay * p[i])
-            p[i] -= lr * buffer[i]
+            buffer[i] = b = momentum * buffer[i] + keep * (g[i] + decay * p[i])
+            p[i] -= lr * b
 
 
 def _sgd_rows_reference(p, rows, g, lr):
@@ -69,8 +70,8 @@ def adagrad(p, g, total, lr, eps, decay):
     lr, eps, decay = cast(lr), cast(eps), cast(decay)
     for i in range(len(p)):
         d = g[i] + decay * p[i]
-        total[i] += d * d
-        p[i] -= lr * d / (np.sqrt(total[i]) + eps)
+        total[i] = s = total[i] + d * d
+        p[i] -= lr * d / (np.sqrt(s) + eps)
 
 
 def _adagrad_rows_reference(p, rows, g, total, lr, eps):
@@ -86,8 +87,9 @@ def adagrad_rows(p, rows, g, total, lr, eps):
     for n in range(len(rows)):
         row = rows[n]
         for d in range(p.shape[1]):
-            total[row, d] += g[n, d] * g[n, d]
-            p[row, d] -= lr * g[n, d] / (np.sqrt(total[row, d]) + eps)
+            e = g[n, d]
+            total[row, d] = s = total[row, d] + e * e
+            p[row, d] -= lr * e / (np.sqrt(s) + eps)
 
 
 def _rmsprop_reference(p, g, square, buffer, lr, alpha, eps, momentum, decay):
@@ -110,14 +112,14 @@ def rmsprop(p, g, square, buffer, lr, alpha, eps, momentum, decay):
     if momentum == 0:
         for i in range(len(p)):
             d = g[i] + decay * p[i]
-            square[i] = alpha * square[i] + rest * d * d
-            p[i] -= lr * (d / (np.sqrt(square[i]) + eps))
+            square[i] = s = alpha * square[i] + rest * d * d
+            p[i] -= lr * (d / (np.sqrt(s) + eps))
     else:
         for i in range(len(p)):
             d = g[i] + decay * p[i]
-            square[i] = alpha * square[i] + rest * d * d
-            buffer[i] = momentum * buffer[i] + d / (np.sqrt(square[i]) + eps)
-            p[i] -= lr * buffer[i]
+            square[i] = s = alpha * square[i] + rest * d * d
+            buffer[i] = b = momentum * buffer[i] + d / (np.sqrt(s) + eps)
+            p[i] -= lr * b
 
 
 def _adam_reference(p, g, m, v, step, root, b1, b2, eps, l2, shrink):
@@ -142,9 +144,8 @@ def adam(p, g, m, v, step, root, b1, b2, eps, l2, shrink):
 
     def move(i):
         e = g[i] + l2 * p[i]
-        m[i] = b1 * m[i] + c1 * e
-        v[i] = b2 * v[i] + c2 * e * e
-        p[i] = shrink * p[i] - step * m[i] / (np.sqrt(v[i]) * root + eps)
+        mean, square = b1 * m[i] + c1 * e, b2 * v[i] + c2 * e * e
+        m[i], v[i], p[i] = mean, square, shrink * p[i] - step * mean / (np.sqrt(square) * root + eps)
 
     if p.size < FEW:
         for i in range(len(p)):
@@ -173,9 +174,9 @@ def adam_table(p, rows, g, m, v, step, root, b1, b2, eps, l2, shrink):
 
     def move(row, d, e):
         e = e + l2 * p[row, d]
-        m[row, d] = b1 * m[row, d] + c1 * e
-        v[row, d] = b2 * v[row, d] + c2 * e * e
-        p[row, d] = shrink * p[row, d] - step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+        mean, square = b1 * m[row, d] + c1 * e, b2 * v[row, d] + c2 * e * e
+        m[row, d], v[row, d] = mean, square
+        p[row, d] = shrink * p[row, d] - step * mean / (np.sqrt(square) * root + eps)
 
     def move_row(row):
         n = slot[row]
@@ -211,9 +212,9 @@ def adam_rows(p, rows, g, m, v, step, root, b1, b2, eps):
         row = rows[n]
         for d in range(p.shape[1]):
             e = g[n, d]
-            m[row, d] = b1 * m[row, d] + c1 * e
-            v[row, d] = b2 * v[row, d] + c2 * e * e
-            p[row, d] -= step * m[row, d] / (np.sqrt(v[row, d]) * root + eps)
+            mean, square = b1 * m[row, d] + c1 * e, b2 * v[row, d] + c2 * e * e
+            m[row, d], v[row, d] = mean, square
+            p[row, d] -= step * mean / (np.sqrt(square) * root + eps)
 
     if g.size < FEW:
         for n in range(len(rows)):

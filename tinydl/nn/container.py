@@ -1,5 +1,8 @@
 """Modules made of modules: one after the other, or in a list or a dictionary for a forward of your own."""
 
+from .. import ops
+from .activation import ReLU
+from .linear import Linear
 from .module import Module
 
 
@@ -32,7 +35,7 @@ class Sequential(_Row):
     """y = f_n(... f_2(f_1(x))): the lecture's network h_{n+1} = f_Wn(h_n), in its order.
 
     Takes the modules, or one dictionary of them with the names that they shall have. A slice shares its modules with the
-    whole, and keeps their names.
+    whole, and keeps their names. A Linear and the ReLU after it run as one operation, `ops.linear_relu`.
     """
 
     def __init__(self, *modules):
@@ -47,8 +50,13 @@ class Sequential(_Row):
             self.add_module(name, module)
 
     def forward(self, x):
-        for module in self:
-            x = module(x)
+        modules, done = list(self), False
+        for module, after in zip(modules, [*modules[1:], None], strict=False):
+            if not done:
+                done = type(module) is Linear and type(after) is ReLU and module.bias is not None
+                x = ops.linear_relu(x, module.weight, module.bias) if done else module(x)
+            else:
+                done = False
         return x
 
     def __getitem__(self, index):

@@ -9,16 +9,26 @@ import numpy as np
 
 from .. import kernels, ops
 from ..ops import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    avg_pool1d,
+    avg_pool2d,
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     bpr_loss,
+    conv1d,
+    conv2d,
+    conv_transpose2d,
     cross_entropy,
     gelu,
     huber_loss,
     kl_div,
     l1_loss,
     linear,
+    linear_relu,
     logsigmoid,
+    max_pool1d,
+    max_pool2d,
     mse_loss,
     nll_loss,
     relu,
@@ -114,7 +124,8 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     return y if bias is None else y + ops.reshape(bias, shape=lengths)
 
 
-__all__ = ["batch_norm", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bpr_loss", "cross_entropy", "dropout",
-           "elu", "embedding", "embedding_bag", "gelu", "huber_loss", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
-           "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "relu", "sigmoid", "silu", "softmax", "softplus",
-           "tanh"]
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
+           "binary_cross_entropy_with_logits", "bpr_loss", "conv1d", "conv2d", "conv_transpose2d", "cross_entropy",
+           "dropout", "elu", "embedding", "embedding_bag", "gelu", "huber_loss", "kl_div", "l1_loss", "layer_norm",
+           "leaky_relu", "linear", "log_softmax", "logsigmoid", "max_pool1d", "max_pool2d", "mse_loss", "nll_loss", "relu",
+           "sigmoid", "silu", "softmax", "softplus", "tanh"]
