@@ -94,7 +94,7 @@ def _verbs(args, kinds):
         raise WrongUse("compare: got models of ratings and models of check-ins, want one kind: their metrics differ")
     other = next(kind for kind in _ONLY if kind is not kinds[0])
     for name, option in _ONLY[other].items():
-        if getattr(args, name, None) not in (None, False):
+        if getattr(args, name, None) is not None:
             raise WrongUse(f"{option} is for models of {_KINDS[other]}, got one of {_KINDS[kinds[0]]}: leave it out")
     return kinds[0]
 
@@ -138,10 +138,12 @@ def _parser():
                              "frozen, or the run's)")
     top.add_argument("--user", required=True, metavar="ID")
     top.add_argument("--k", type=_positive, default=10, help="how many (default 10)")
-    top.add_argument("--include-seen", action="store_true", help="of ratings: also what the user rated in the training data")
+    top.add_argument("--include-seen", action="store_true", default=None,
+                     help="of ratings: also what the user rated in the training data")
     top.add_argument("--at", metavar="TIME", help="of check-ins: the local time, as in \"2012-12-01 20:00\"")
     top.add_argument("--category", metavar="NAME", help="of check-ins: only venues of this category, such as Bar")
-    top.add_argument("--new", action="store_true", help="of check-ins: only venues where the user has not been until then")
+    top.add_argument("--new", action="store_true", default=None,
+                     help="of check-ins: only venues where the user has not been until then")
 
     for command, function in ((one, train), (again, evaluate), (top, recommend), (many, compare)):
         command.set_defaults(command=function)
