@@ -166,6 +166,11 @@ def means(size, *bounds):
 
 
 BOUNDS = [([0, 1, 3], [2, 5, 3], [0, 2], [4, 4]), ([0], [5], [0], [4])]
+def gates(*parts):
+    """n sequences at the gates of H = 5 hidden units: (n, k H) of numbers in (-1, 1) for each k, or a vector (H,)."""
+    return lambda rng, dtype, n: tuple(rng.uniform(-1, 1, (n, 5 * k) if k else 5).astype(dtype) for k in parts)
+
+
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
 CASES = {
     "first_outside": [lambda rng, dtype, n: (repeated(rng, n), V - n % 2), lambda rng, dtype, n: (repeated(rng, n) - 1, V)],
@@ -202,6 +207,11 @@ CASES = {
     "list_places": lambda rng, dtype, n: (few_scores(rng, np.int64, n)[:, :n % 5], *ragged(rng, n, 5)),
     "expected_metrics": [tied_items(by_hits, k) for by_hits in (False, True) for k in (1, 5, 20)],
     "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
+    "lstm_gates": gates(4, 1, 1),
+    "lstm_gates_gradient": gates(4, 1, 1, 1, 1, 4),
+    "gru_gates": gates(3, 3, 0, 1),
+    "gru_mix": gates(3, 1, 1),
+    "gru_gates_gradient": gates(3, 1, 1, 1, 3, 3),
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],
     "sgd_rows": tables(0, 0, (0.1,)),

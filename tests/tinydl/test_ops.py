@@ -118,6 +118,53 @@ def picked(logp, target, ignore=-100):
     return np.array([-row[t] if t != ignore else 0 for row, t in zip(logp, target, strict=True)], logp.dtype)
 
 
+def recurrent(sequence, cell, gates, states):
+    """Cases of a recurrence: one cell with and without biases, then sequences of odd lengths in both directions."""
+    def inputs(N, B, biases=True):
+        return [signed(N, 1), *[signed(B, 2)] * states, signed(gates * 2, 1), signed(gates * 2, 2),
+                *[signed(gates * 2)] * (2 * biases)]
+
+    def stepped(x, *args, sizes, reverse):
+        state, weights, ends = [s.copy() for s in args[:states]], args[states:], np.cumsum(sizes)
+        h = np.zeros((len(x), 2), x.dtype)
+        for end, n in list(zip(ends, sizes, strict=True))[::-1 if reverse else 1]:
+            for s, new in zip(state, PLAIN_CELLS[cell](x[end - n:end], *[s[:n] for s in state], *weights), strict=True):
+                s[:n] = new
+            h[end - n:end] = state[0][:n]
+        return np.concatenate([h, *state])
+
+    def joined(*args):
+        new = getattr(ops, cell)(*args)
+        return ops.concatenate(new) if states == 2 else new
+
+    return {cell: [(joined, inputs(2, 2, biases=biases), lambda *args: np.concatenate(PLAIN_CELLS[cell](*args)))
+                   for biases in (True, False)],
+            sequence: [(lambda *args, o=options: getattr(ops, sequence)(*args, **o), inputs(N, B, biases=biases),
+                        lambda *args, z=sizes, r=reverse: stepped(*args, sizes=z, reverse=r))
+                       for N, B, options, sizes, reverse, biases in [
+                           (4, 2, {}, (2, 2), False, True), (3, 2, {"batch_sizes": (2, 1)}, (2, 1), False, False),
+                           (4, 2, {"batch_sizes": (2, 1, 1), "reverse": True}, (2, 1, 1), True, True),
+                           (0, 0, {"batch_sizes": (0, 0)}, (0, 0), False, True)]]}
+
+
+def plain_rnn(x, h, w_ih, w_hh, b_ih=0, b_hh=0):
+    return (np.tanh(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh),)
+
+
+def plain_lstm(x, h, c, w_ih, w_hh, b_ih=0, b_hh=0):
+    i, f, g, o = np.split(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh, 4, axis=1)
+    c = logistic(f) * c + logistic(i) * np.tanh(g)
+    return logistic(o) * np.tanh(c), c
+
+
+def plain_gru(x, h, w_ih, w_hh, b_ih=0, b_hh=0):
+    (x_r, x_z, x_n), (h_r, h_z, h_n) = np.split(x @ w_ih.T + b_ih, 3, axis=1), np.split(h @ w_hh.T + b_hh, 3, axis=1)
+    z = logistic(x_z + h_z)
+    return ((1 - z) * np.tanh(x_n + logistic(x_r + h_r) * h_n) + z * h,)
+
+
+PLAIN_CELLS = {"rnn_cell": plain_rnn, "lstm_cell": plain_lstm, "gru_cell": plain_gru}
+
 CASES = {
     # arithmetic
     "add": binary(ops.add, np.add),
@@ -260,6 +307,10 @@ CASES = {
                 lambda x, t: np.mean(np.exp(t) * (t - x))),
                (lambda x, t: ops.kl_div(x, t, "batchmean"), [signed(2, 3), probability(2, 3)],
                 lambda x, t: np.sum(t * (np.log(t) - x)) / 2)],
+    # recurrence
+    **recurrent("rnn", "rnn_cell", 1, 1),
+    **recurrent("lstm", "lstm_cell", 4, 2),
+    **recurrent("gru", "gru_cell", 3, 1),
     "bpr_loss": losses(ops.bpr_loss, lambda p, n: -np.log(logistic(p - n)), signed, signed),
 }
 ALL = [pytest.param(*case, id=f"{name}-{k}") for name, cases in CASES.items() for k, case in enumerate(cases)]

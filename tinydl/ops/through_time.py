@@ -1,0 +1,131 @@
+"""What recurrences over packed sequences share: the order of the steps, the states between them, the way back.
+
+N rows of all steps, B sequences, H hidden units, G numbers a row before the gates (4H for LSTM). `steps` are the steps in
+the order in which they are computed, each as (its rows, how many); `before` the hidden states that they start from.
+"""
+
+import numpy as np
+
+from ..autograd import grad
+from ..tensor import Tensor
+from .linear_algebra import _outer
+from .shape import concatenate, reshape
+
+BLOCK = 1024  # rows whose gradients before the gates are kept until they are multiplied: these stay in the cache
+
+
+def ordered(name, x, h, batch_sizes, reverse):
+    """The steps, after a look at what was given to the primitive `name`."""
+    if x.ndim != 2 or h.ndim != 2:
+        raise ValueError(f"{name}: got x {x.shape} and a state {h.shape}, want packed rows (N, I) and (B, H): reshape a "
+                         "batch (T, B, I) to (T B, I)")
+    N, B = x.shape[0], h.shape[0]
+    sizes = (B,) * (N // B if B else 0) if batch_sizes is None else tuple(int(n) for n in batch_sizes)
+    if list(sizes) != sorted(sizes, reverse=True) or sum(sizes) != N or sizes and sizes[0] != B:
+        raise ValueError(f"{name}: got {N} rows for {B} sequences and batch_sizes {batch_sizes}; they must begin with all "
+                         "sequences, never grow and add up to the rows (without them the rows must make whole steps)")
+    ends = np.cumsum(sizes, dtype=np.int64).tolist()
+    steps = [(slice(end - n, end), n) for n, end in zip(sizes, ends, strict=True)]
+    return steps[::-1] if reverse else steps
+
+
+def states_before(steps, states, first):
+    """For each step, the states (n, H) that it starts from: those after the step before, or `first` where that had none.
+
+    A generator: packed `states` (N, H) can be filled while it runs.
+    """
+    before = first
+    for rows, n in steps:
+        yield before[:n] if n <= len(before) else np.concatenate([before, first[len(before):n]])
+        before = states[rows]
+
+
+def states_after(steps, states, first):
+    """The state (B, H) that each sequence ends in."""
+    after, filled = first.copy(), 0
+    for rows, n in reversed(steps):
+        if n > filled:
+            after[filled:n] = states[rows][filled:]
+            filled = n
+    return after
+
+
+def pull_back(step, steps, dy, x, y, state, w_ih, w_hh, needs, two_sums=False):
+    """Back-propagation through time: one gradient an input (x, *state, W_ih, W_hh, b_ih, b_hh) that is needed.
+
+    step(k, before, dstate, da, da_hidden): dstate = dh, ... (B, H) holds what reaches the state after step k, before the h
+    that the step starts from (n, H). It writes da (n, G) = dL/d(W_ih x + b_ih), and with two_sums da_hidden =
+    dL/d(W_hh h + b_hh), which else is the same; it leaves in dstate what goes to the state before, but for h through W_hh.
+    A weight's gradient is a product over all rows; it is made a block of steps at a time.
+    """
+    N, (G, H), count = len(x), w_hh.shape, len(state)
+    before = list(states_before(steps, y, state[0]))
+    dstate = [np.array(part, order="C") for part in np.split(dy[N:], count)]
+    dh, product = dstate[0], np.empty_like(state[0])
+    need_x, *need = needs[0], *needs[1 + count:], *(False,) * (1 + count + 4 - len(needs))  # biases may not be there
+    dx = np.empty_like(x) if need_x else None
+    totals = [np.zeros(shape, x.dtype) if needed else None
+              for shape, needed in zip((w_ih.shape, w_hh.shape, G, G), need, strict=True)]
+    blocks = _blocks(steps)
+    most = max((end - first for first, end, _ in blocks), default=0)
+    da, h = np.empty((most, G), x.dtype), np.empty((most, H), x.dtype)
+    da_hidden = np.empty_like(da) if two_sums else da
+    for first, end, numbers in blocks:
+        for k in numbers:
+            rows, n = steps[k]
+            here = slice(rows.start - first, rows.stop - first)
+            dh[:n] += dy[rows]
+            step(k, before[k], dstate, da[here], da_hidden[here])
+            dh[:n] += np.matmul(da_hidden[here], w_hh, out=product[:n])
+            h[here] = before[k]
+        now, rows = slice(end - first), slice(first, end)
+        if need_x:
+            np.matmul(da[now], w_ih, out=dx[rows])
+        parts = ((_outer, da[now], x[rows]), (_outer, da_hidden[now], h[now]), (_total, da[now]), (_total, da_hidden[now]))
+        for i, (product_of, *factors) in enumerate(parts):
+            if need[i]:
+                totals[i] += product_of(*factors)
+    return dx, *dstate, *totals
+
+
+def _blocks(steps):
+    """[(first row, end, numbers of the steps)], from the last step back, of at most BLOCK rows or of one step."""
+    blocks = []
+    for k in reversed(range(len(steps))):
+        rows, n = steps[k]
+        if not blocks or blocks[-1][1] - blocks[-1][0] + n > BLOCK:
+            blocks.append((rows.start, rows.stop, []))
+        first, end, numbers = blocks[-1]
+        blocks[-1] = min(first, rows.start), max(end, rows.stop), [*numbers, k]
+    return blocks
+
+
+def _total(da):
+    return np.matmul(np.ones(len(da), da.dtype), da)
+
+
+def any_tensor(inputs):
+    return any(isinstance(a, Tensor) for a in inputs)
+
+
+def unrolled(cell, inputs, count, steps):
+    """(value, pullback) of a rule on tensors: the cell, step by step, and its gradient with a graph.
+
+    cell(x, *state, *parameters) -> the new state, `count` arrays. The gradient is taken to names of the inputs that are
+    used here only, lest it flow on from one input to another that it was made of.
+    """
+    inputs = [reshape(a, shape=a.shape) if isinstance(a, Tensor) else a for a in inputs]
+    x, state, parameters = inputs[0], inputs[1:1 + count], inputs[1 + count:]
+    h = {}
+    for rows, n in steps:
+        new = cell(x[rows], *(s[:n] for s in state), *parameters)
+        state = [concatenate([s_new, s[n:]]) for s_new, s in zip(new, state, strict=True)]
+        h[rows.start] = new[0]
+    y = concatenate([*(h[start] for start in sorted(h)), *state])
+
+    def pullback(dy, needs):
+        wanted = [a for a, needed in zip(inputs, needs, strict=False) if needed]  # biases may not be there
+        found = iter(grad(y, wanted, dy, create_graph=True, allow_unused=True))
+        return [next(found) if needed else None for needed in needs]
+
+    return y, pullback
