@@ -65,7 +65,7 @@ class CheckInFeatures:
         return users * (self._end - self._first + 1) + np.clip(time, self._first, self._end) - self._first
 
     def _last(self, users, asof, n=1):
-        """(Q, n) rows of the log's `by_user`: each user's last n visits before asof, latest first; -1 where there is none."""
+        """(Q, n) rows of the log's `by_user`: each user's last n visits before asof, latest first; -1 for none."""
         row = np.searchsorted(self._key, self._in_order(users, asof))[:, None] - 1 - np.arange(n)
         return np.where(row >= self.log.start[users][:, None], row, -1)
 
@@ -85,7 +85,7 @@ class CheckInFeatures:
             age = visits.time[last[:, :1]] - visits.time[last]  # since the latest of them
             weight = np.where(last < 0, 0.0, 0.5 ** (age / _HALF))
             weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1)  # at least the latest, 1
-            index = np.concatenate([index, self.start["history"] + visits.item[last]], axis=1)
+            index = np.concatenate([index, self.start["history"] + np.where(last < 0, 0, visits.item[last])], axis=1)
             values = np.concatenate([values, weight.astype(np.float32)], axis=1)
         return index, values
 

@@ -31,9 +31,10 @@ def _past_sums_reference(owner, asof, quarter, weekend, start, group, time, even
 @kernel(_past_sums_reference)
 def past_sums(owner, asof, quarter, weekend, start, group, time, event_quarter, event_weekend, near, decays, units,
               candidates, groups):
-    """y = log(1 + sum_e exp(-(asof - t_e) / decay) w_e / unit)   over the owner's events e in the candidate's group, t_e < asof
+    """y = log(1 + sum_e exp(-(asof - t_e) / decay) w_e / unit)   over the owner's events e in the candidate's group
 
-    for each unit, in it for each decay, in it three: w_e = 1, near[h_e - h], near[h_e - h] [both at the weekend or both not].
+    before asof (t_e < asof). For each unit, in it for each decay, three: w_e = 1; near[h_e - h]; the same where both are at
+    the weekend or both are not, else 0.
 
     owner, asof, quarter h, weekend (Q,): whose events, before which second, the query's quarter of an hour and day. group,
     time, event_quarter, event_weekend (E,): the events, by owner and then by time; owner o's are start[o] .. start[o + 1]
