@@ -11,6 +11,7 @@
 and the models of check-ins: `CHECKIN_MODELS[name](**parameters)`.
 
     counters.py               popularity, slot-popularity, user-counts, user-slot-counts, user-slot-decay
+    item_knn.py, fpmc.py      item-knn, fpmc: venues that are alike; the user's taste and a Markov chain
 """
 
 from functools import partial
@@ -20,6 +21,8 @@ from .combined import CombinedBlended, CombinedJoint
 from .counters import COUNTERS
 from .deep_regression import DeepRegression
 from .factorization_machine import FactorizationMachine
+from .fpmc import FPMC
+from .item_knn import ItemKNN
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
 from .wide_deep import WideDeep
@@ -46,4 +49,6 @@ MODELS = {
 
 CHECKIN_MODELS = {
     **COUNTERS,
+    "item-knn": ItemKNN,
+    "fpmc": FPMC,
 }

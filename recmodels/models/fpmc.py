@@ -1,0 +1,161 @@
+"""FPMC: the user's taste, and a Markov chain of venues whose transitions are factorized: who goes where, and after what."""
+
+import numbers
+
+import numpy as np
+
+from tinydl import Tensor, nn, no_grad, ops, optim
+from tinydl.data import DataLoader, Dataset
+from tinydl.training import EarlyStopping, ProgressBar, Schedule, Trainer
+
+from ..checkin_recommender import CheckInRecommender
+from ..negatives import NegativeSampler
+from ..ranking_losses import bpr_loss_over_negatives, sampled_softmax
+from ..visit_log import VisitLog
+
+LOSSES = {"bpr": lambda scores, log_c: bpr_loss_over_negatives(scores),
+          "sampled-softmax": lambda scores, log_c: sampled_softmax(scores, log_c.numpy())}
+
+
+class FPMCNetwork(nn.Module):
+    """y_i = <u^UI_u, v^IU_i> + <v^LI_l, v^IL_i>   l the user's previous venue   (Rendle et al. 2010, equation 7)
+
+    user, previous (B,), items (B, N) -> y (B, N). One table holds [v^IU_i, v^IL_i], so a score is one inner product with the
+    context [u^UI_u, v^LI_l]. Row n_users of U is the unknown user, row n_items of L no previous venue: both stay 0. The
+    paper's third term, of user and previous item, is the same for all items, so it changes no order.
+    """
+
+    def __init__(self, n_users, n_items, k, scale, rng):
+        self.U, self.L = nn.Embedding(n_users + 1, k, n_users, rng=rng), nn.Embedding(n_items + 1, k, n_items, rng=rng)
+        self.V = nn.Embedding(n_items, 2 * k, rng=rng)
+        for table, rows in ((self.U, n_users), (self.L, n_items), (self.V, n_items)):
+            table.weight._writable("FPMCNetwork")[:rows] = rng.normal(0, scale, (rows, table.embedding_dim))
+
+    def context(self, user, previous):
+        return ops.concatenate([self.U(user), self.L(previous)], axis=1)  # (B, 2 K)
+
+    def forward(self, user, previous, items):
+        c = self.context(user, previous)
+        return (self.V(items) @ c.reshape(*c.shape, 1)).reshape(*items.shape)
+
+    def rank_all(self, user, previous):
+        """y (B, I) of all items."""
+        return self.context(user, previous) @ self.V.weight.T
+
+
+class SampledVisits(Dataset):
+    """dataset[rows] -> user, previous (B,), items (B, 1 + N), log c (B, 1 + N): check-ins, each beside N venues not chosen.
+
+    Column 0 is where the user went; log c are the sampler's `log_expected_counts`. rng: a Generator, and the negatives are
+    drawn anew each time; or a number, and the same rows always get the same.
+    """
+
+    def __init__(self, visits, previous, sampler, negatives, rng):
+        self.visits, self.previous, self.sampler, self.negatives, self.rng = visits, previous, sampler, negatives, rng
+
+    def __len__(self):
+        return len(self.visits)
+
+    def __getitem__(self, rows):
+        user, target = self.visits.user[rows], self.visits.item[rows]
+        negatives = self.sampler.sample(user, self.negatives, self.rng, target)
+        log_c = self.sampler.log_expected_counts(user, negatives, target)
+        return user, self.previous[rows], np.append(target[:, None], negatives, axis=1), log_c.astype(np.float32)
+
+
+class FPMC(CheckInRecommender):
+    """Factorized personalized Markov chain over single venues, trained by BPR   (Rendle, Freudenthaler, Schmidt-Thieme 2010)
+
+        k             numbers of a user or venue in each of the two products
+        window        days: a previous venue is one only if he was there so recently (None: always). In the paper baskets
+                      follow one another; of check-ins that are days apart the first says little about the next
+        loss          "bpr", the paper's, or "sampled-softmax"
+        negatives     drawn anew for each check-in and epoch, by (training check-ins)^power: 0 is uniform, the paper's
+        scale         deviation of the tables at the start
+        epochs, patience, batch_size, lr, weight_decay, seed, verbose   as in `NeuralRecommender`; the paper takes plain
+                      SGD with L2 terms, this AdamW and a learning rate that falls along a cosine
+
+    A venue may be drawn although the user knows it from other check-ins: which of his places he goes to is what is learned.
+    With `valid`, the loss of its check-ins with fixed negatives chooses the epoch; their previous venues are of the log, so
+    in the regime of `fit`. After fit: `network_`, `history_`, `best_epoch_`.
+    """
+
+    def __init__(self, k=64, window=1.0, loss="bpr", negatives=10, power=0.0, scale=0.01, epochs=10, patience=2,
+                 batch_size=512, lr=3e-3, weight_decay=0.1, seed=0, verbose=False):
+        self.k, self.window, self.loss, self.negatives, self.power, self.scale = k, window, loss, negatives, power, scale
+        self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
+        self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
+
+    _stop_after = None
+
+    def refit(self, data, log=None):
+        """A new model, trained on all of `data` for the number of epochs that validation chose for this one."""
+        self._check_fitted()
+        again = self.clone()
+        again._stop_after = self.best_epoch_
+        return again.fit(data, log=log)
+
+    def _check_parameters(self):
+        for name in ("k", "negatives", "epochs", "patience", "batch_size"):
+            if not isinstance(getattr(self, name), numbers.Integral) or getattr(self, name) < 1:
+                raise ValueError(f"FPMC: got {name}={getattr(self, name)!r}, want a whole number of at least 1")
+        if self.loss not in LOSSES:
+            raise ValueError(f"FPMC: got loss={self.loss!r}, want {' or '.join(map(repr, LOSSES))}")
+        if self.window is not None and not self.window > 0:
+            raise ValueError(f"FPMC: got window={self.window!r}, want days above 0, or None for no limit")
+
+    def _fit(self, train, valid):
+        self._check_parameters()
+        rng = np.random.default_rng(self.seed)
+        self.network_ = FPMCNetwork(len(self.users_), len(self.items_), self.k, self.scale, rng)
+        optimizer = optim.AdamW(self.network_.parameters(), lr=self.lr, weight_decay=self.weight_decay)
+        log = VisitLog.of(train, self.users_, self.items_)
+        sampler = NegativeSampler(len(self.items_), np.bincount(log.by_time.item), self.power)
+        loader = DataLoader(self._rows(log.by_time, log, sampler, rng), self.batch_size, shuffle=True, rng=rng)
+        stop = self.epochs if self._stop_after is None else self._stop_after
+        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, max(self.epochs, stop)))]
+        if valid is not None:
+            visits = VisitLog.of(valid, self.users_, self.items_).by_time
+            visits = visits.take(np.flatnonzero(visits.user < len(self.users_)))
+            valid = DataLoader(self._rows(visits, self.log_, sampler, self.seed), 4096)
+            callbacks.append(stopping := EarlyStopping(patience=self.patience))
+        if self.verbose:
+            callbacks.append(ProgressBar("FPMC"))
+        trainer = Trainer(self.network_, LOSSES[self.loss], optimizer, callbacks)
+        self.history_ = trainer.fit(loader, valid, stop)
+        self.best_epoch_ = stopping.best_epoch if valid is not None else trainer.epoch
+
+    def _rows(self, visits, log, sampler, rng):
+        return SampledVisits(visits, self._previous(log, visits.user, visits.time), sampler, self.negatives, rng)
+
+    def _previous(self, log, users, timestamps):
+        """(Q,) the last venue of the log where each user was before the moment, within the window; else I, none."""
+        visits = log.by_user
+        first = visits.time.min()
+        span = visits.time.max() - first + 2
+        key = visits.user * span + visits.time - first  # rises
+        place = np.searchsorted(key, users * span + np.clip(timestamps - first, 0, span - 1))
+        found, last = place > log.start[users], np.maximum(place - 1, 0)
+        if self.window is not None:
+            found &= timestamps - visits.time[last] <= self.window * 86400
+        return np.where(found, visits.item[last], len(self.items_))
+
+    def _scores(self, users, local, timestamps):
+        known = np.minimum(users, len(self.users_))  # who has no training check-in is unknown
+        with no_grad():
+            return self.network_.rank_all(Tensor(known), Tensor(self._previous(self.log_, users, timestamps))).numpy()
+
+    def num_parameters(self):
+        self._check_fitted()
+        return self.network_.num_parameters()
+
+    def _state(self):
+        return {"network": self.network_.state_dict(), "history": self.history_.reset_index().to_dict("list"),
+                "best_epoch": self.best_epoch_}
+
+    def _restore(self, state):
+        import pandas
+
+        self.network_ = FPMCNetwork(len(self.users_), len(self.items_), self.k, self.scale, np.random.default_rng(self.seed))
+        self.network_.load_state_dict(state["network"])
+        self.history_, self.best_epoch_ = pandas.DataFrame(state["history"]).set_index("epoch"), state["best_epoch"]
