@@ -29,11 +29,13 @@ class TinydlTraining:
         """The loss of the first batch, and every parameter's gradient."""
         from tinydl import Tensor
 
+        self.model.eval()  # without dropout, whose masks are drawn differently
         *inputs, target = (Tensor(a[:self.loader.batch_size]) for a in self.loader.dataset.arrays)
         loss = self.loss(self.model(*inputs), target)
         loss.backward()
         gradients = {name: _array(p.grad) for name, p in self.model.named_parameters()}
         self.optimizer.zero_grad()
+        self.model.train()
         return {"loss": np.array(loss.item(), np.float32), **gradients}
 
 
@@ -71,26 +73,31 @@ class TorchTraining:
         return total / len(order)
 
     def check(self):
+        self.model.eval()
         loss = self.objective(*(t[:self.batch_size] for t in self.tensors))
         loss.backward()
         gradients = {name: (p.grad.to_dense() if p.grad.is_sparse else p.grad).numpy().copy()
                      for name, p in self.model.named_parameters()}
         for optimizer in self.optimizers:
             optimizer.zero_grad()
+        self.model.train()
         return {"loss": loss.detach().numpy(), **gradients}
 
 
-def torch_optimizers(model, lr, sparse):
+def torch_optimizers(model, lr, sparse=False, decayed=(), weight_decay=0.0):
     """Adam in PyTorch's fastest form: fused; with `sparse`, SparseAdam for the tables whose gradients are sparse.
 
-    SparseAdam is not Adam: it leaves rows alone until they are read. It is measured as the faster choice of a user.
+    SparseAdam is not Adam: it leaves rows alone until they are read, and has no decay for those `decayed`. It is measured
+    as the faster choice of a user.
     """
     from torch import nn, optim
 
     tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag) and m.sparse]
     rest = [p for p in model.parameters() if not any(p is t for t in tables)]
     lazy = [optim.SparseAdam(tables, lr=lr)] if sparse else []
-    return [optim.AdamW(rest, lr=lr, weight_decay=0.0, fused=True), *lazy]
+    groups = [{"params": [p for p in rest if any(p is d for d in decayed)], "weight_decay": weight_decay},
+              {"params": [p for p in rest if not any(p is d for d in decayed)]}]
+    return [optim.AdamW([group for group in groups if group["params"]], lr=lr, weight_decay=0.0, fused=True), *lazy]
 
 
 def dense_flops(batch, layers):
