@@ -123,7 +123,8 @@ CASES = {
                    lambda x, **p: np.tanh(x @ p["0_weight"].T + p["0_bias"]) @ p["2_weight"].T),
 }
 CONTAINERS = ("Module", "ModuleDict", "ModuleList")  # they have no forward; test_nn_module.py
-OWN_TESTS = ("Dropout",)                             # random; below
+OWN_TESTS = ("Dropout",                              # random; below
+             "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell")  # test_nn_recurrent.py
 FLOAT32 = [name for name in CASES if name.split()[0] in ("Linear", "Bilinear", "LayerNorm", "BatchNorm1d")]
 
 

@@ -4,10 +4,11 @@
     container.py                Sequential, ModuleList, ModuleDict
     linear.py, activation.py    Linear, Bilinear, Identity, Flatten; the nonlinearities
     embedding.py                Embedding, EmbeddingBag
+    recurrent.py, recurrent_cell.py, utils/rnn.py   RNN, LSTM, GRU; one step of them; packed sequences
     dropout.py, normalization.py, residual.py, loss.py
 """
 
-from . import functional, init
+from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .container import ModuleDict, ModuleList, Sequential
 from .dropout import Dropout
@@ -17,4 +18,6 @@ from .loss import BCELoss, BCEWithLogitsLoss, BPRLoss, CrossEntropyLoss, HuberLo
 from .module import Module
 from .normalization import BatchNorm1d, LayerNorm
 from .parameter import Parameter
+from .recurrent import GRU, LSTM, RNN
+from .recurrent_cell import GRUCell, LSTMCell, RNNCell
 from .residual import Residual
