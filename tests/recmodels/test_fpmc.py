@@ -172,7 +172,8 @@ def test_validation_chooses_the_epoch_and_a_refit_takes_it(split, model):
 
 def test_training_reads_only_the_training_part(split):
     """Later check-ins of the log, and other ones between those of the training part, change no parameter."""
-    extra = split.train.frame.iloc[::3].assign(timestamp=lambda f: f["timestamp"] + 60, local=lambda f: f["local"] + 60)
+    extra = split.train.frame.iloc[::3].assign(timestamp=lambda f: f["timestamp"] + 60, local=lambda f: f["local"] + 60,
+                                               item=split.train.frame["item"].iloc[0])
     both = pd.concat([split.data.frame, extra]).sort_values("timestamp", kind="stable")
     one, other = (FPMC(**{**SMALL, "epochs": 1}).fit(split.train, log=log) for log in (
         None, CheckIns(both, split.data.items)))
