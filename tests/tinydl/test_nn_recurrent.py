@@ -1,4 +1,4 @@
-"""RNN, LSTM and GRU against plain loops over each sequence alone, against their own cells, and against finite differences."""
+"""RNN, LSTM and GRU against plain loops over each sequence alone, their own cells, and finite differences."""
 
 import inspect
 
