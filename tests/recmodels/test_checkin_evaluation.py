@@ -73,6 +73,13 @@ def test_questions_about_contexts(split):
     assert np.diff(start).max() > 1
 
 
+def test_two_cold_venues_of_a_context_are_two(split):
+    few = split.train.take(np.arange(5))
+    cold = context_questions(Popularity().fit(few), split.test)["cold_items"].sum()
+    frame = split.test.frame.assign(slot=slot(split.test.frame["local"].to_numpy()))
+    assert cold == len(frame[~frame["item"].isin(few.items_seen)].drop_duplicates(["user", "slot", "item"]))
+
+
 @pytest.mark.parametrize("regime", ["frozen", "streaming"])
 def test_results(split, regime):
     model = VisitCounts(weight=6.0, decay=30.0).fit(split.train)
@@ -141,6 +148,8 @@ def test_rows_and_their_tables(split):
     again, row = fit_and_evaluate(Popularity(), split, "frozen", refit=True)
     assert again.trained_.sum() == len(again.log_) == len(split.refit)
     assert row["valid"] == fit_and_evaluate(Popularity(), split)[1]["valid"]
+    assert row["events"]["all"]["MRR"] == evaluate_checkins(again, split)[0]["MRR"] != \
+        fit_and_evaluate(Popularity(), split)[1]["events"]["all"]["MRR"]
     events, contexts = compare_table([("a", rows[0]), ("a", rows[1]), ("b", row)]).values()
     values = [r["events"]["all"]["Recall@10"] for r in rows]
     assert events.loc["a", "Recall@10"] == f"{np.mean(values):.4f} +- {np.std(values, ddof=1):.4f}"
