@@ -61,7 +61,8 @@ def _interactions_reference(C, table, index, values, S, power):
 def fm_interactions(C, table, index, values, S, power):
     """The last S of the T sums of the context C and the candidate's features, each to the power `power`.
 
-    C (B, T, D), or (1, T, D) for all; table (V, D); index, values (B, N, F) -> (B, N, S, D). A value of 0: not there.
+    C (B, T, D), or (1, T, D) for all; table (V, D); index, values (B, N, F) -> (B, N, S, D). T, power <= 3, and a loop for
+    each T: what stays in a register need not be stored. A value of 0: not there.
     """
     B, N, F = index.shape
     T, D = C.shape[1], C.shape[2]
@@ -74,19 +75,27 @@ def fm_interactions(C, table, index, values, S, power):
                 for d in range(D):
                     e[t, d] = C[c, t, d]
             for f in range(F):
-                x, row = values[b, n, f], index[b, n, f]
-                if x != 0:
-                    for t in range(T - 1, 0, -1):
-                        for d in range(D):
-                            e[t, d] += x * table[row, d] * e[t - 1, d]
+                x, v = values[b, n, f], table[index[b, n, f]]
+                if x == 0:
+                    continue
+                if T == 1:
                     for d in range(D):
-                        e[0, d] += x * table[row, d]
+                        e[0, d] += x * v[d]
+                elif T == 2:
+                    for d in range(D):
+                        z, e_1 = x * v[d], e[0, d]
+                        e[0, d] = e_1 + z
+                        e[1, d] += z * e_1
+                else:
+                    for d in range(D):
+                        z, e_1, e_2 = x * v[d], e[0, d], e[1, d]
+                        e[0, d] = e_1 + z
+                        e[1, d] = e_2 + z * e_1
+                        e[2, d] += z * e_2
             for s in range(S):
                 for d in range(D):
-                    y[b, n, s, d] = e[T - S + s, d]
-                for _ in range(1, power):
-                    for d in range(D):
-                        y[b, n, s, d] *= e[T - S + s, d]
+                    e_t = e[T - S + s, d]
+                    y[b, n, s, d] = e_t if power == 1 else e_t * e_t if power == 2 else e_t * e_t * e_t
     return y
 
 
@@ -125,46 +134,50 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
     dvalues = np.zeros((B, N, F) if wanted else (0, 0, 0), table.dtype)
     dC = np.zeros(C.shape, table.dtype)
     e, de = np.empty((F + 1, T, D), table.dtype), np.empty((T, D), table.dtype)
-    z, dz = np.empty((F, D), table.dtype), np.empty(D, table.dtype)
-    zero = table.dtype.type(0)
+    dz = np.empty(D, table.dtype)
+    p, zero = table.dtype.type(power), table.dtype.type(0)
     for b in range(B):
         c = b if len(C) > 1 else 0
         for n in range(N):
             for t in range(T):
                 for d in range(D):
                     e[0, t, d] = C[c, t, d]
-            for f in range(F):
-                x, row = values[b, n, f], index[b, n, f]
-                for d in range(D):
-                    z[f, d] = x * table[row, d]
-                    e[f + 1, 0, d] = e[f, 0, d] + z[f, d]
-                for t in range(1, T):
-                    for d in range(D):
-                        e[f + 1, t, d] = e[f, t, d] + z[f, d] * e[f, t - 1, d]
-            for t in range(T):
-                for d in range(D):
                     de[t, d] = dy[b, n, t - T + S, d] if t >= T - S else zero
-                if t >= T - S and power > 1:
+            for f in range(F):  # e[f]: the sums that feature f meets
+                x, v, now, after = values[b, n, f], table[index[b, n, f]], e[f], e[f + 1]
+                if T < 3:
                     for d in range(D):
-                        de[t, d] *= power
-                    for _ in range(1, power):
-                        for d in range(D):
-                            de[t, d] *= e[F, t, d]
+                        after[0, d] = now[0, d] + x * v[d]
+                else:
+                    for d in range(D):
+                        z, e_1 = x * v[d], now[0, d]
+                        after[0, d] = e_1 + z
+                        after[1, d] = now[1, d] + z * e_1
+            if T == 1:  # every feature has the same dz
+                for d in range(D):
+                    g, e_1 = p * de[0, d], e[F, 0, d]
+                    dz[d] = de[0, d] = g if power == 1 else g * e_1 if power == 2 else g * (e_1 * e_1)
             for f in range(F - 1, -1, -1):
                 x, row = values[b, n, f], index[b, n, f]
-                for d in range(D):
-                    dz[d] = de[0, d]
-                for t in range(1, T):
+                v, now = table[row], e[f]
+                if T == 2:
                     for d in range(D):
-                        dz[d] += de[t, d] * e[f, t - 1, d]
-                        de[t - 1, d] += z[f, d] * de[t, d]
+                        de_2 = de[1, d]
+                        dz[d] = de[0, d] + de_2 * now[0, d]
+                        de[0, d] += x * v[d] * de_2
+                elif T == 3:
+                    for d in range(D):
+                        z, de_1, de_2, de_3 = x * v[d], de[0, d], de[1, d], de[2, d]
+                        dz[d] = de_1 + de_2 * now[0, d] + de_3 * now[1, d]
+                        de[0, d] = de_1 + z * de_2
+                        de[1, d] = de_2 + z * de_3
                 if x != 0:
-                    s = slot[row]
+                    of_row = sums[slot[row]]
                     for d in range(D):
-                        sums[s, d] += x * dz[d]
+                        of_row[d] += x * dz[d]
                 if wanted:
                     for d in range(D):
-                        dvalues[b, n, f] += table[row, d] * dz[d]
+                        dvalues[b, n, f] += v[d] * dz[d]
             for t in range(T):
                 for d in range(D):
                     dC[c, t, d] += de[t, d]
