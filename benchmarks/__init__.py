@@ -6,6 +6,7 @@
     training.py       one epoch on both sides: shuffle, batches, forward, backward, step
     recommenders.py   Neural MF V2 and Wide & Deep on MovieLens
     mlp.py            a small network of dense layers
+    recurrence.py     LSTM and GRU over a batch of sequences
     small_graph.py    what one operation costs when there is nothing to compute
     table_updates.py  SparseAdam and exact Adam on a table of a million rows
     start_up.py       the import, the first compilation, the second start

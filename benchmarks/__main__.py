@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from . import mlp, recommenders, small_graph, start_up, table_updates
+from . import interactions, mlp, recommenders, recurrence, small_graph, start_up, table_updates
 from .common import machine, measure, print_table, run_side, save
 
-ROWS = recommenders.ROWS | mlp.ROWS | small_graph.ROWS | table_updates.ROWS
+ROWS = recommenders.ROWS | interactions.ROWS | mlp.ROWS | recurrence.ROWS | small_graph.ROWS | table_updates.ROWS
 NAMES = [*ROWS, "start-up"]
 
 
