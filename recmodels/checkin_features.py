@@ -8,9 +8,9 @@ add to them, each for itself:
     counts     numbers of each venue: how often the user was there, and much besides (`checkin_numbers.py`)
     distance   numbers of each venue: how far it is from the last one, and from where the user goes
 
-Everything is of check-ins strictly before `asof`, the moment until which the history is known: that of the query if the
-log reaches so far, else the end of the log. Ages count from it, so that features keep their meaning when the log has
-ended weeks ago.
+Everything is of check-ins strictly before `asof`, the moment until which the past is known: that of the query; or, where the
+log tells nothing of the day before it, the second after the last check-in that it does tell of. Ages count from asof, so
+that features keep their meaning when the log has ended weeks ago.
 """
 
 import numpy as np
@@ -22,7 +22,8 @@ OPTIONS = ("previous", "history", "counts", "distance")
 TIMES = {"slot": (slot, SLOTS), "hour of week": (hour_of_week, 168)}
 
 _GAPS = np.array([0.1, 0.5, 1, 2, 4, 8, 16, 24, 48, 168]) * 3600  # since the last check-in, in seconds
-_BAG, _HALF = 32, 7 * 86400  # check-ins in the bag of history, and the age at which one weighs half
+_DAY = 86400
+_BAG, _HALF = 32, 7 * _DAY  # check-ins in the bag of history, and the age at which one weighs half
 
 
 class CheckInFeatures:
@@ -57,8 +58,10 @@ class CheckInFeatures:
         self.numbers = self._numbers.size
 
     def asof(self, timestamps):
-        """Until when the log tells of queries at these times (Q,)."""
-        return np.minimum(timestamps, self._end)
+        """Until when the past of queries at these times (Q,) is known. It does not depend on what came later."""
+        time = self.log.by_time.time
+        last = np.append(time[0], time)[np.searchsorted(time, timestamps)]  # before the first, time[0] is not earlier
+        return np.where(timestamps - last > _DAY, last + 1, timestamps)
 
     def _in_order(self, users, time):
         """One number for both, rising with the user, then with time."""

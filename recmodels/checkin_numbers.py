@@ -71,8 +71,8 @@ class CandidateNumbers:
     def _count_everybody(self):
         """log(1 + I n_i / n) (W, 1 + SLOTS, I), of all check-ins and of a slot's, before each of W moments a week apart."""
         v = self._visits
-        last, first = int(v.time.max()) + 1, int(v.time.min())
-        self._moments = last - _WEEK * np.arange((last - first) // _WEEK + 2)[::-1]  # the first is before all check-ins
+        first, last = int(v.time.min()), int(v.time.max())
+        self._moments = first + _WEEK * np.arange((last - first) // _WEEK + 2)  # the first: no check-in yet; the last: all
         known = np.searchsorted(self._moments, v.time, side="right")  # the first moment after the visit
         count = np.zeros((len(self._moments), 1 + SLOTS, self.n_items), np.float32)
         np.add.at(count, (known, 0, v.item), 1)

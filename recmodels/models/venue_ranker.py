@@ -98,10 +98,10 @@ class VenueRanker(CheckInRecommender):
                                **options)
 
     def _read_log(self):
+        self._check_parameters()  # here, for it comes before all else
         self.features_ = self._features(self.log_)
 
     def _fit(self, train, valid):
-        self._check_parameters()
         rng = np.random.default_rng(self.seed)
         self.network_ = self._network(rng)
         loader = DataLoader(self._batches(train, rng), self.batch_size, shuffle=True, rng=rng)

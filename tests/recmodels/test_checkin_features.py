@@ -15,16 +15,16 @@ from recmodels.kernels.checkin_features import past_sums
 from recmodels.visit_log import VisitLog
 from tinydl.kernels.registry import use_numba
 
-DAY, U, I = 86400, 5, 9  # I venues, of 3 categories, one of them missing
+DAY, U, V = 86400, 5, 9  # V venues, of 3 categories, one of them missing
 
 
 def world(seed=0, n=160, days=30):
     """n check-ins of U users and one whom only the log knows; times in steps of a quarter of a day, so that many tie."""
     rng = np.random.default_rng(seed)
     time = np.sort(rng.integers(0, 4 * days, n)) * (DAY // 4) + 1_340_000_000
-    venues = pd.DataFrame({"category": ["a", "b", None] * 3, "category_name": "Bar", "latitude": 40.7 + 0.02 * rng.random(I),
-                           "longitude": -74 + 0.02 * rng.random(I)}, index=[f"v{i}" for i in range(I)])
-    frame = pd.DataFrame({"user": rng.integers(0, U + 1, n), "item": venues.index[rng.integers(0, I, n)], "timestamp": time,
+    venues = pd.DataFrame({"category": ["a", "b", None] * 3, "category_name": "Bar", "latitude": 40.7 + 0.02 * rng.random(V),
+                           "longitude": -74 + 0.02 * rng.random(V)}, index=[f"v{i}" for i in range(V)])
+    frame = pd.DataFrame({"user": rng.integers(0, U + 1, n), "item": venues.index[rng.integers(0, V, n)], "timestamp": time,
                           "local": time - 4 * 3600 + 60 * rng.integers(-30, 30, n)})
     return CheckIns(frame, venues)
 
@@ -51,12 +51,12 @@ def before(data, user, asof):
 def test_the_four_fields_and_where_they_start():
     data = world()
     f = features_of(data, ())
-    assert list(f.start) == ["user", "time", "venue", "category"] and f.vocabulary == U + 1 + 12 + I + 3 and f.numbers == 0
-    users, local, asof = some_queries(data)
+    assert list(f.start) == ["user", "time", "venue", "category"] and f.vocabulary == U + 1 + 12 + V + 3 and f.numbers == 0
+    users, local, asof = some_queries(data)  # a missing category is the first
     index, values = f.context(users, local, asof)
     assert index.tolist() == [[min(u, U), U + 1 + s] for u, s in zip(users, slot(local), strict=True)]
     assert (values == 1).all() and values.dtype == np.float32
-    assert f.items.tolist() == [[U + 13 + i, U + 13 + I + (i + 1) % 3] for i in range(I)]  # the missing category is the first
+    assert f.items.tolist() == [[U + 13 + i, U + 13 + V + (i + 1) % 3] for i in range(V)]
     assert f.candidates(users, local, asof, np.zeros((12, 4), np.int64)).shape == (12, 4, 0)
     hours = features_of(data, (), "hour of week")
     assert hours.vocabulary == f.vocabulary + 156
@@ -73,10 +73,10 @@ def test_previous_is_the_last_visit_before_asof_and_its_age():
     seen = set()
     for row, user, now in zip(index, users, asof, strict=True):
         past = before(data, user, now)
-        item, gap = (past[-1][0], sum(now - past[-1][1] > 3600 * g for g in gaps)) if past else (I, 11)
+        item, gap = (past[-1][0], sum(now - past[-1][1] > 3600 * g for g in gaps)) if past else (V, 11)
         assert row[2:].tolist() == [f.start["previous"] + item, f.start["gap"] + gap]
         seen.add(bool(past))
-    assert seen == {True, False} and f.start["venue"] == U + 1 + 12 + I + 1 + 12
+    assert seen == {True, False} and f.start["venue"] == U + 1 + 12 + V + 1 + 12
 
 
 def test_history_is_a_bag_of_the_last_visits_whose_weights_halve_each_week():
@@ -89,8 +89,8 @@ def test_history_is_a_bag_of_the_last_visits_whose_weights_halve_each_week():
         past = before(data, user, now)[::-1][:32]
         full += len(past) == 32
         weight = np.array([0.5 ** ((past[0][1] - t) / (7 * DAY)) for _, t, _ in past])
-        want = np.bincount([item for item, _, _ in past], weight / weight.sum(), I) if past else np.zeros(I)
-        np.testing.assert_allclose(np.bincount(i, x, I), want, rtol=1e-6, atol=1e-7)
+        want = np.bincount([item for item, _, _ in past], weight / weight.sum(), V) if past else np.zeros(V)
+        np.testing.assert_allclose(np.bincount(i, x, V), want, rtol=1e-6, atol=1e-7)
     assert full > 3 and index.min() >= 0 and index.max() < f.vocabulary
 
 
@@ -120,7 +120,7 @@ def moves(events, origin):
 
 def numbers_by_hand(data, category, user, local, asof, candidate):
     mine, everybody = before(data, user, asof), before(data, None, asof)
-    venue, last = list(range(I)), mine[-1] if mine else None
+    venue, last = list(range(V)), mine[-1] if mine else None
     y = counted(mine, candidate, venue, asof, local, [0.5, 5, 60, math.inf], [0.1, 0.005])
     y += counted(mine, candidate, category, asof, local, [5, 60], [0.3])
     y += counted(moves(mine, last[0]) if last else [], candidate, venue, asof, local, [math.inf], [0.1])
@@ -131,11 +131,11 @@ def numbers_by_hand(data, category, user, local, asof, candidate):
     for size in (0.5, 2.0):
         cell = [tuple(c) for c in np.floor(km / size).tolist()]
         y += counted(mine, candidate, cell, asof, local, [60], [0.3])
-    end = int(data.frame["timestamp"].max()) + 1
-    moment = end - math.ceil((end - asof) / (7 * DAY)) * 7 * DAY if asof < end else end
+    first = int(data.frame["timestamp"].min())
+    moment = first + (asof - first) // (7 * DAY) * 7 * DAY
     for some in (lambda at: True, lambda at: slot(at) == slot(local)):
         known = [e for e in everybody if e[1] < moment and some(e[2])]
-        y.append(math.log1p(I * sum(e[0] == candidate for e in known) / max(1, len(known))) / 2)
+        y.append(math.log1p(V * sum(e[0] == candidate for e in known) / max(1, len(known))) / 2)
     far = math.log(math.dist(km[candidate], km[last[0]]) + 0.1) / 2 if last else 1.0
     fades = [math.exp(-(asof - last[1]) / (3600 * h)) if last else 0.0 for h in (0.25, 2, 12)]
     same = float(bool(last) and last[0] == candidate)
@@ -147,7 +147,7 @@ def test_numbers_are_their_definitions(compiled):
     data = world()
     f = features_of(data, ("counts", "distance"))
     users, local, asof = some_queries(data, 25)
-    candidates = np.random.default_rng(2).integers(0, I, (25, 4))
+    candidates = np.random.default_rng(2).integers(0, V, (25, 4))
     category = (f.items[:, 1] - f.start["category"]).tolist()
     with use_numba(compiled):
         x = f.candidates(users, local, asof, candidates)
@@ -164,48 +164,50 @@ def test_numbers_are_their_definitions(compiled):
 def test_each_option_has_its_own_numbers(options, columns):
     data = world()
     users, local, asof = some_queries(data)
-    candidates = np.random.default_rng(2).integers(0, I, (12, 4))
+    candidates = np.random.default_rng(2).integers(0, V, (12, 4))
     both, one = (features_of(data, o).candidates(users, local, asof, candidates) for o in (("counts", "distance"), options))
     np.testing.assert_array_equal(one, both[:, :, columns])
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.integers(0, 100), st.integers(0, 79))
+@given(st.integers(0, 100), st.integers(1, 79))
 def test_nothing_at_or_after_asof_changes_a_feature(seed, place):
-    """Deleting it changes none, but for where the log ends (`asof` and the weekly snapshots count from there)."""
     data = world(seed, n=80)
     moment = int(data.frame["timestamp"].iloc[place])
-    last = data.frame["timestamp"].max()
-    kept = (data.frame["timestamp"] < moment) | (data.frame["timestamp"] == last)
-    rng = np.random.default_rng(seed)
+    past = data.take(np.flatnonzero(data.frame["timestamp"] < moment)) if moment > data.frame["timestamp"][0] else data
     changed = data.frame.copy()
     changed.loc[changed["timestamp"] >= moment, "item"] = "v0"
-    query = np.arange(U), np.full(U, moment - 4 * 3600), np.full(U, moment)
-    candidates = rng.integers(0, I, (U, 5))
+    query = np.arange(U - 1), np.full(U - 1, moment - 4 * 3600), np.full(U - 1, moment)
+    candidates = np.random.default_rng(seed).integers(0, V, (U - 1, 5))
     want = features_of(data)
-    for other in (data.take(np.flatnonzero(kept)), CheckIns(changed, data.items)):
+    for other in (past, CheckIns(changed, data.items)):
         f = features_of(other)
+        np.testing.assert_array_equal(want.asof(query[2]), f.asof(query[2]))
         for one, two in zip(want.context(*query), f.context(*query), strict=True):
             np.testing.assert_array_equal(one, two)
         np.testing.assert_array_equal(want.candidates(*query, candidates), f.candidates(*query, candidates))
 
 
-def test_asof_is_the_moment_or_the_end_of_the_log():
-    data = world()
-    last = int(data.frame["timestamp"].max())
-    assert features_of(data).asof(np.array([last - 5, last + 1, last + 90 * DAY])).tolist() == [last - 5, last + 1, last + 1]
+def test_asof_is_the_moment_unless_the_log_tells_nothing_of_the_day_before():
+    data = world(n=40, days=60)
+    time = data.frame["timestamp"].to_numpy()
+    f, asked = features_of(data), np.concatenate([time - 1, time, time + 1, time + DAY, time + DAY + 1, time + 90 * DAY])
+    last = np.array([time[time < t].max(initial=-1) for t in asked])
+    want = np.where((last < 0) | (asked - last <= DAY), asked, last + 1)
+    assert f.asof(asked).tolist() == want.tolist() and 10 < (want != asked).sum() < 200
     users, local, _ = some_queries(data)
-    candidates = np.zeros((12, 1), np.int64)
-    x = features_of(data).candidates(users, local, np.full(12, last + 1), candidates)
-    assert x[:, :, 9].max() > 0  # the last check-in itself is known then
+    x = f.candidates(users, local, f.asof(np.full(12, time[-1] + 90 * DAY)), np.tile(np.arange(V), (12, 1)))
+    user, item = data.frame["user"].iloc[-1], int(data.frame["item"].iloc[-1][1:])
+    assert (users == user).any() and (x[users == user, item, 0] > 1).all()  # the last check-in is as of a second before
 
 
 def test_a_log_of_one_check_in():
     data = world().take([3])
     f = features_of(data)
     user = data.frame["user"].to_numpy()
-    query = np.append(user, len(f.log.users)), data.frame["local"].to_numpy().repeat(2), data.frame["timestamp"].to_numpy().repeat(2) + 1
-    x = f.candidates(*query, np.tile(np.arange(I), (2, 1)))
+    local, asof = (data.frame[column].to_numpy().repeat(2) + 1 for column in ("local", "timestamp"))
+    query = np.append(user, len(f.log.users)), local, asof
+    x = f.candidates(*query, np.tile(np.arange(V), (2, 1)))
     assert np.isfinite(x).all() and x[0, int(data.frame["item"][0][1:]), 0] > 1 and x[0].any() and not x[1, :, :30].any()
 
 
