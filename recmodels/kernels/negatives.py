@@ -1,6 +1,6 @@
 """Draws of negative items: Walker's alias method, rejection of what a row must not hold, and one seed for everything.
 
-Cell (b, j) of a batch takes its random numbers from a hash of its own place and the seed, as `dropout_mask` does: no state
+Cell (b, j) of a batch takes its random numbers from a hash of its own place and the seed, as `dropout` does: no state
 runs from one draw to the next, so both forms, and any order, give the same items.
 """
 

@@ -73,8 +73,9 @@ def interactions(T, S, power, N=2, contexts=None, gradient=None):
     """Contexts, a table, candidates with ids and values, some 0: of fm_interactions, or of its gradient."""
     def make(rng, dtype, n):
         index = rng.integers(0, V, (n, N, L))
-        inputs = (normal(rng, dtype, n if contexts is None else contexts, T, D), normal(rng, dtype, V, D), index,
-                  normal(rng, dtype, n, N, L) * (rng.random((n, N, L)) < 0.8).astype(dtype))
+        C, table = normal(rng, dtype, n if contexts is None else contexts, T, D), normal(rng, dtype, V, D)
+        third = dtype(0.3)  # sums of cubes that cancel are of the size of 1, where rounding is the tolerance's
+        inputs = (third * C, third * table, index, normal(rng, dtype, n, N, L) * (rng.random((n, N, L)) < 0.8).astype(dtype))
         return (*inputs, S, power) if gradient is None else (*inputs, normal(rng, dtype, n, N, S, D), power, gradient)
     return make
 
@@ -137,7 +138,7 @@ def negatives(rng, dtype, n):
 
 
 def windows(forward, geometry):
-    """n images (5, 4) of 4 channels and what is made of them, or the way back: (G, I, J, K, L), then strides, start, dilations."""
+    """n images (5, 4) of 4 channels and their rows, either way; geometry: (G, M, N, K, R), strides, start, dilations."""
     (G, *lengths), moves = geometry[:5], geometry[5:]
 
     def make(rng, dtype, n):
@@ -206,7 +207,7 @@ CASES = {
     "top_k": [lambda rng, dtype, n, k=k: (few_scores(rng, dtype, n), k, *ragged(rng, n, 3)) for k in (1, 4, 11)],
     "list_places": lambda rng, dtype, n: (few_scores(rng, np.int64, n)[:, :n % 5], *ragged(rng, n, 5)),
     "expected_metrics": [tied_items(by_hits, k) for by_hits in (False, True) for k in (1, 5, 20)],
-    "dropout_mask": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
+    "dropout": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
     "lstm_gates": gates(4, 1, 1),
     "lstm_gates_gradient": gates(4, 1, 1, 1, 1, 4),
     "gru_gates": gates(3, 3, 0, 1),
@@ -224,9 +225,10 @@ CASES = {
     "im2row": [windows(True, geometry) for geometry in WINDOWS],
     "row2im": [windows(False, geometry) for geometry in WINDOWS],
     "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)
-                   for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 4, 3, 3, 2, 1, 1, 1, 1, 1), (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
-    "pick_places": lambda rng, dtype, n: (normal(rng, dtype, n, 5, 4, 3), rng.integers(0, 20, (n, 2, 3, 3), np.int32)),
-    "put_places": lambda rng, dtype, n: (normal(rng, dtype, n, 2, 3, 3), rng.integers(0, 20, (n, 2, 3, 3), np.int32), 5, 4),
+                   for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 4, 3, 3, 2, 1, 1, 1, 1, 1),
+                                    (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
+    "pick_places": lambda rng, dtype, n: (normal(rng, dtype, n, 20, 3), rng.integers(0, 20, (n, 6, 3), np.int32)),
+    "put_places": lambda rng, dtype, n: (normal(rng, dtype, n, 6, 3), rng.integers(0, 20, (n, 6, 3), np.int32), 20),
     "window_means": [means(None, *bounds) for bounds in BOUNDS],
     "spread_means": [means((5, 4), *bounds) for bounds in BOUNDS],
 }
@@ -352,9 +354,7 @@ def test_the_first_id_out_of_range_is_named(rows, n):
 
 def test_a_dropout_mask_has_the_right_share_of_zeros_and_keeps_the_mean():
     for p in (0.1, 0.5, 0.8):
-        mask, other = np.empty(100_000), np.empty(100_000)
-        kernels.dropout_mask(mask, p, 7)
-        kernels.dropout_mask(other, p, 8)
+        mask, other = (kernels.dropout(np.ones(100_000), p, seed) for seed in (7, 8))
         assert set(mask) == {0.0, 1 / (1 - p)}
         sigma = (p * (1 - p) / mask.size) ** 0.5
         assert abs(np.mean(mask == 0) - p) < 4 * sigma

@@ -12,6 +12,9 @@ import pytest
 import tinydl
 from tinydl import Tensor, ops
 
+from .test_ops_convolution import as_rows, convolved, correlated, transposed
+from .test_ops_pooling import adaptive, pooled
+
 
 # Makers of inputs. All stay away from kinks and poles; random numbers are distinct, so maxima are too.
 def signed(*shape):
@@ -34,6 +37,14 @@ AXES = [((), None), ((4,), 0), ((2, 3), None), ((2, 3), 1), ((3, 2, 2), -2), ((2
 
 def unary(call, expected, maker=signed):
     return [(call, [maker(*shape)], expected) for shape in SHAPES]
+
+
+def mixed(i, seed):
+    """MurmurHash3's finalizer of the i-th number of Weyl's sequence from `seed` on."""
+    z = (i * 0x9E3779B9 + seed) % 2**32
+    z = (z ^ z // 2**16) * 0x85EBCA6B % 2**32
+    z = (z ^ z // 2**13) * 0xC2B2AE35 % 2**32
+    return z ^ z // 2**16
 
 
 def binary(call, expected, first=signed, second=signed):
@@ -93,6 +104,11 @@ PRODUCTS = [((2, 3), (3, 4)), ((3,), (3,)), ((3,), (3, 2)), ((2, 3), (3,)), ((2,
 EINSUMS = [("ij,jk->ik", (2, 3), (3, 2)), ("ij->ji", (2, 3)), ("bi,oij,bj->bo", (3, 2), (2, 2, 4), (3, 4)),
            ("i,j->ji", (2,), (3,)), ("bij,bij->b", (2, 3, 2), (2, 3, 2)), ("ij,jk->ik", (0, 3), (3, 2)),
            ("i,i->", (3,), (3,))]
+PLACES = [((2, 2, 4, 3), (3, 2, 3, 2)), ((2, 4, 3, 4), (2, 2, 2, 2), (2, 1), (1, 2), (1, 2), 2),
+          ((1, 1, 5, 5), (2, 1, 3, 3), 2, 1), ((0, 1, 3, 3), (2, 1, 2, 2)), ((2, 2, 2, 2), (2, 1, 1, 1), 1, 0, 1, 2)]
+GRID = ops.convolution.Grid((4, 3), (3, 2), (2, 2), (2, 1), (1, 0), (1, 1), 2)
+SPOTS = np.array([[[[5, 3], [0, 3]]]], np.int32)  # (B, M, N, C)
+MEANS = (np.array([0]), np.array([1]), np.array([0, 1]), np.array([2, 3]), np.array([[0.5, 0.25]]))
 JOINS = [(0, (2, 3), (1, 3), (0, 3)), (-1, (2, 1), (2, 3)), (0, (4,))]
 
 
@@ -201,6 +217,8 @@ CASES = {
     "sigmoid": unary(ops.sigmoid, logistic),
     "tanh": unary(ops.tanh, np.tanh),
     "relu": unary(ops.relu, lambda x: np.where(x > 0, x, 0)),
+    "dropout": unary(lambda x: ops.dropout(x, p=0.4, seed=7),
+                     lambda x: x * np.reshape([mixed(i, 7) >= 0.4 * 2**32 for i in range(x.size)], x.shape) / 0.6),
     "leaky_relu": unary(lambda x: ops.leaky_relu(x, negative_slope=0.2), lambda x: np.where(x > 0, x, 0.2 * x)),
     "elu": unary(lambda x: ops.elu(x, alpha=1.5), lambda x: np.where(x > 0, x, 1.5 * (np.exp(x) - 1))),
     "softplus": unary(ops.softplus, lambda x: np.log(1 + np.exp(x))),
@@ -277,6 +295,41 @@ CASES = {
                       (lambda w, s: ops.embedding_bag(BAGS, w, per_sample_weights=s, padding_idx=4),
                        [signed(5, 2), signed(3, 3)], lambda w, s: np.einsum("bl,bld->bd", s * (BAGS != 4), w[BAGS])),
                       (lambda w: ops.embedding_bag(BAGS[:0], w), [signed(5, 2)], lambda w: np.zeros((0, 2)))],
+    # convolution, pooling
+    "conv1d": [(lambda x, w, b: ops.conv1d(x, w, b, 2, 1), [signed(2, 2, 5), signed(3, 2, 3), signed(3)],
+                lambda x, w, b: convolved(as_rows(x), as_rows(w), b, (1, 2), (0, 1))[:, :, 0]),
+               (lambda x, w: ops.conv1d(x, w, groups=2), [signed(2, 4), signed(4, 1, 2)],
+                lambda x, w: convolved(as_rows(x)[None], as_rows(w), groups=2)[0, :, 0])],
+    "conv2d": [(lambda x, w, b, o=options: ops.conv2d(x, w, b, *o), [signed(*x), signed(*w), signed(w[0])],
+                lambda x, w, b, o=options: convolved(x, w, b, *o)) for x, w, *options in PLACES]
+              + [(lambda x, w: ops.conv2d(x, w), [signed(2, 3, 3), signed(1, 2, 2, 3)],
+                  lambda x, w: convolved(x[None], w)[0]),
+                 (lambda x, y: ops.convolution._correlate(x, y, grid=GRID), [signed(2, 2, 4, 3), signed(2, 4, 2, 2)],
+                  lambda x, y: correlated(x, y, GRID))],
+    "conv_transpose2d": [(lambda x, w, b: ops.conv_transpose2d(x, w, b, 2, 1, 1),
+                          [signed(1, 2, 2, 3), signed(2, 1, 3, 2), signed(1)],
+                          lambda x, w, b: transposed(x, w, b, 2, 1, 1)),
+                         (lambda x, w: ops.conv_transpose2d(x, w, groups=2, dilation=2), [signed(2, 2, 1), signed(2, 2, 1, 2)],
+                          lambda x, w: transposed(x[None], w, groups=2, dilation=2)[0])],
+    "max_pool1d": optioned(ops.max_pool1d, lambda x, k, s, p: pooled(max, as_rows(x), (1, k), (1, s), (0, p))[:, :, 0],
+                           ((2, 1, 6), 3, 2, 1)),
+    "max_pool2d": optioned(ops.max_pool2d, lambda x, *o: pooled(max, x, *o), ((2, 2, 4, 5), 2),
+                           ((1, 2, 4, 5), (2, 3), 1, (1, 0)), ((1, 1, 5, 4), 2, 1, 0, 2), ((0, 2, 4, 4), 2))
+                  + [(lambda y: ops.pooling._put(y, places=SPOTS, size=(2, 3)), [signed(1, 2, 1, 2)],
+                      lambda y: np.array([[[[y[0, 0, 0, 1], 0, 0], [0, 0, y[0, 0, 0, 0]]],
+                                           [[0, 0, 0], [y[0, 1, 0, 0] + y[0, 1, 0, 1], 0, 0]]]], y.dtype))],
+    "avg_pool1d": optioned(ops.avg_pool1d, lambda x, k, s, p: pooled(np.mean, as_rows(x), (1, k), (1, s), (0, p))[:, :, 0],
+                           ((2, 1, 6), 3, 2, 1)),
+    "avg_pool2d": optioned(ops.avg_pool2d, lambda x, k, s, p, c: pooled(np.mean, x, k, s, p, 1, c),
+                           ((2, 2, 4, 5), 2, None, 0, True), ((1, 2, 4, 5), (2, 3), 1, (1, 0), True),
+                           ((1, 1, 5, 4), 3, 2, 1, False))
+                  + [(lambda y: ops.pooling._spread_means(y, windows=MEANS, size=(1, 3)), [signed(1, 1, 1, 2)],
+                      lambda y: np.array([[[[y[0, 0, 0, 0] / 2, y[0, 0, 0, 0] / 2 + y[0, 0, 0, 1] / 4, y[0, 0, 0, 1] / 4]]]],
+                                         y.dtype))],
+    "adaptive_avg_pool1d": optioned(ops.adaptive_avg_pool1d, lambda x, n: adaptive(as_rows(x), (1, n))[:, :, 0],
+                                    ((2, 2, 5), 3)),
+    "adaptive_avg_pool2d": optioned(ops.adaptive_avg_pool2d, adaptive, ((2, 2, 3, 5), (2, 3)), ((1, 2, 3, 2), (1, 1)),
+                                    ((1, 1, 2, 2), (3, 5))),
     # loss
     "mse_loss": losses(ops.mse_loss, lambda p, t: (p - t) ** 2, signed, positive),
     "l1_loss": losses(ops.l1_loss, lambda p, t: np.maximum(p - t, t - p), signed, positive),

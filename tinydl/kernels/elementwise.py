@@ -41,7 +41,8 @@ def relu_gradient(x, dy):
     dx = np.empty_like(dy)
     zero = dy.dtype.type(0)
     for i in range(len(dy)):
-        dx[i] = dy[i] if x[i] > 0 else zero
+        d = dy[i]  # read in any case: then the compiler needs no branch
+        dx[i] = d if x[i] > 0 else zero
     return dx
 
 
@@ -78,7 +79,8 @@ def relu_rows_gradient(y, dy):
         part[:] = zero
         for n in range(first, min(first + 128, N)):
             for d in range(D):
-                z = dy[n, d] if y[n, d] > 0 else zero
+                z = dy[n, d]
+                z = z if y[n, d] > 0 else zero
                 dz[n, d] = z
                 part[d] += z
         for d in range(D):
@@ -86,24 +88,27 @@ def relu_rows_gradient(y, dy):
     return dz, db
 
 
-def _dropout_mask_reference(mask, p, seed):
-    z = (np.arange(len(mask), dtype=np.uint64) * 0x9E3779B9 + np.uint64(seed)) & 0xFFFFFFFF
+def _dropout_reference(x, p, seed):
+    z = (np.arange(len(x), dtype=np.uint64) * 0x9E3779B9 + np.uint64(seed)) & 0xFFFFFFFF
     z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-    mask[:] = np.where(z ^ (z >> 16) >= np.uint64(p * 2**32), mask.dtype.type(1 / (1 - p)), mask.dtype.type(0))
+    return x * np.where(z ^ (z >> 16) >= np.uint64(p * 2**32), x.dtype.type(1 / (1 - p)), x.dtype.type(0))
 
 
-@kernel(_dropout_mask_reference)
-def dropout_mask(mask, p, seed):
-    """Fill mask (n,) with 0, with probability p < 1, and 1 / (1 - p) elsewhere; 0 <= seed < 2^32.
+@kernel(_dropout_reference)
+def dropout(x, p, seed):
+    """y_i = m_i x_i, where m_i is 0 with probability p < 1, and else 1 / (1 - p); 0 <= seed < 2^32.  (n,) -> (n,)
 
-    Number i is a hash of i and the seed, 32 bits wide (the finalizer of MurmurHash3 by Appleby, on Weyl's sequence): no
-    state runs from one number to the next, where drawing from a generator takes ten times as long.
+    m_i is a hash of i and the seed, 32 bits wide (the finalizer of MurmurHash3 by Appleby, on Weyl's sequence): no state
+    runs from one number to the next, so the loop is vectorised where drawing from a generator takes ten times as long,
+    and whoever needs the mask again computes it again.
     """
-    keep, drop = mask.dtype.type(1 / (1 - p)), mask.dtype.type(0)
+    keep, drop = x.dtype.type(1 / (1 - p)), x.dtype.type(0)
     limit = int(p * 4294967296)
-    for i in range(len(mask)):
+    y = np.empty_like(x)
+    for i in range(len(x)):
         z = (i * 0x9E3779B9 + seed) & 0xFFFFFFFF
         z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
         z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-        mask[i] = keep if z ^ (z >> 16) >= limit else drop
+        y[i] = x[i] * (keep if z ^ (z >> 16) >= limit else drop)
+    return y

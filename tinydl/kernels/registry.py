@@ -71,9 +71,8 @@ class Kernel:
     def __call__(self, *args):
         if not (_state["enabled"] if _override.value is None else _override.value):
             return self.reference(*args)
-        for x in args:
-            if type(x) not in _PLAIN:
-                return self.reference(*args)
+        if not _PLAIN.issuperset(map(type, args)):
+            return self.reference(*args)
         run = self._compiled or self.compiled
         if self.parallel:
             with _parallel_lock:  # numba's simplest threading layer may not be entered twice

@@ -1,6 +1,6 @@
 """The primitives, by chapter. Each is a pure function with its derivative beside it; see `tinydl.op`."""
 
-from .activation import elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, sigmoid, silu, softmax, softplus, tanh
+from .activation import dropout, elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, sigmoid, silu, softmax, softplus, tanh
 from .arithmetic import (absolute, add, astype, clip, cos, divide, erf, exp, expm1, log, log1p, maximum, minimum, multiply,
                          negative, power, sin, sqrt, square, subtract, where)
 from .convolution import conv1d, conv2d, conv_transpose2d

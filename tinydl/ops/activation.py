@@ -29,9 +29,26 @@ def tanh(x):
 @op
 def relu(x):
     """y = max(0, x);   dx = dy where x > 0, else 0 (at the kink too)"""
-    shape, x = x.shape, np.reshape(x, -1)
-    return (np.reshape(kernels.relu(x), shape),
-            lambda dy: np.reshape(kernels.relu_gradient(x, np.reshape(dy, -1)), shape))
+    return _flat(kernels.relu, x), lambda dy: _flat(kernels.relu_gradient, x, dy)
+
+
+def _flat(compute, x, *others):
+    """compute(...), which takes vectors, of arrays of x's shape: number by number in the order in which x lies in memory."""
+    axes = None
+    if isinstance(x, np.ndarray) and not x.flags.c_contiguous:  # as images whose channels come last
+        axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+        x, *others = (np.transpose(a, axes) for a in (x, *others))
+    y = np.reshape(compute(*(np.reshape(a, -1) for a in (x, *others))), x.shape)
+    return y if axes is None else np.transpose(y, np.argsort(axes))
+
+
+@op(linear=True)
+def dropout(x, p=0.5, seed=0):
+    """y_i = m_i x_i / (1 - p), m_i a hash of i and the seed that is 0 with probability p < 1, else 1;   dx_i = m_i dy_i / (1 - p)
+
+    The mask is not kept: the gradient computes it again from the seed. `nn.functional.dropout` draws the seed.
+    """
+    return np.reshape(kernels.dropout(np.reshape(x, -1), p, seed), x.shape), lambda dy: dropout(dy, p=p, seed=seed)
 
 
 @op
