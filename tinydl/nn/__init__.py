@@ -3,21 +3,25 @@
     module.py, parameter.py     Module, Parameter
     container.py                Sequential, ModuleList, ModuleDict
     linear.py, activation.py    Linear, Bilinear, Identity, Flatten; the nonlinearities
+    convolution.py, pooling.py  Conv1d, Conv2d, ConvTranspose2d; MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, the same in 1d
     embedding.py                Embedding, EmbeddingBag
+    dropout.py, normalization.py, loss.py
     recurrent.py, recurrent_cell.py, utils/rnn.py   RNN, LSTM, GRU; one step of them; packed sequences
-    dropout.py, normalization.py, residual.py, loss.py
+    residual.py                 Residual, ResidualBlock, ResNet
 """
 
 from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .container import ModuleDict, ModuleList, Sequential
-from .dropout import Dropout
+from .convolution import Conv1d, Conv2d, ConvTranspose2d
+from .dropout import Dropout, Dropout2d
 from .embedding import Embedding, EmbeddingBag
 from .linear import Bilinear, Flatten, Identity, Linear
 from .loss import BCELoss, BCEWithLogitsLoss, BPRLoss, CrossEntropyLoss, HuberLoss, KLDivLoss, L1Loss, MSELoss, NLLLoss
 from .module import Module
-from .normalization import BatchNorm1d, LayerNorm
+from .normalization import BatchNorm1d, BatchNorm2d, LayerNorm
 from .parameter import Parameter
+from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d, MaxPool1d, MaxPool2d
 from .recurrent import GRU, LSTM, RNN
 from .recurrent_cell import GRUCell, LSTMCell, RNNCell
-from .residual import Residual
+from .residual import Residual, ResidualBlock, ResNet

@@ -1,5 +1,7 @@
 """Dropout: a random part of the units is silent at each training step, so that none can rely on another."""
 
+import numpy as np
+
 from ..random import generator
 from . import functional as F
 from .module import Module
@@ -21,3 +23,18 @@ class Dropout(Module):
 
     def extra_repr(self):
         return f"p={self.p}"
+
+
+class Dropout2d(Dropout):
+    """As Dropout, but each channel of each example is silent as a whole   (Tompson et al. 2015)
+
+    Neighbouring pixels know of each other, so that silencing single ones tells the network little. x (B, C, H, W) or
+    (C, H, W).
+    """
+
+    def forward(self, x):
+        if x.ndim not in (3, 4):
+            raise ValueError(f"Dropout2d: got shape {x.shape}, want (B, C, H, W) or (C, H, W)")
+        if not self.training or self.p == 0:
+            return x
+        return x * F.dropout(np.ones((*x.shape[:-2], 1, 1), x.dtype), self.p, rng=self.rng)

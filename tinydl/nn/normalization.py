@@ -31,13 +31,15 @@ class LayerNorm(Module):
         return f"{self.normalized_shape}, eps={self.eps}"
 
 
-class BatchNorm1d(Module):
+class _BatchNorm(Module):
     """y = (x - mean) / sqrt(var + eps) * weight + bias, per channel over the batch   (Ioffe and Szegedy 2015)
 
-    x (B, C) or (B, C, T). In training the mean and (biased) variance are the batch's, and running averages are kept:
+    In training the mean and (biased) variance are the batch's, and running averages are kept:
     running = (1 - momentum) running + momentum batch (unbiased variance there, as in PyTorch); evaluation uses those.
-    momentum=None averages over all batches seen.
+    momentum=None averages over all batches seen. `axes`: what may follow (B, C), by name.
     """
+
+    axes = ()
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True):
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -49,9 +51,11 @@ class BatchNorm1d(Module):
         self.register_buffer("num_batches_tracked", np.zeros((), np.int64) if track_running_stats else None)
 
     def forward(self, x):
-        if x.ndim not in (2, 3) or x.shape[1] != self.num_features:
-            raise ValueError(f"BatchNorm1d: got shape {x.shape}, want (B, {self.num_features}) or "
-                             f"(B, {self.num_features}, T)")
+        C = self.num_features
+        wanted = [(f"B, {C}", *more) for more in self.axes]
+        if x.ndim - 2 not in map(len, self.axes) or x.shape[1] != C:
+            raise ValueError(f"{type(self).__name__}: got shape {x.shape}, want "
+                             + " or ".join(f"({', '.join(names)})" for names in wanted))
         use_batch = self.training or self.running_mean is None
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked += 1
@@ -60,3 +64,15 @@ class BatchNorm1d(Module):
 
     def extra_repr(self):
         return f"{self.num_features}, eps={self.eps}, momentum={self.momentum}"
+
+
+class BatchNorm1d(_BatchNorm):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, per channel over the batch; x (B, C) or (B, C, T)"""
+
+    axes = (), ("T",)
+
+
+class BatchNorm2d(_BatchNorm):
+    """y = (x - mean) / sqrt(var + eps) * weight + bias, per channel over batch and places; x (B, C, H, W)"""
+
+    axes = (("H", "W"),)
