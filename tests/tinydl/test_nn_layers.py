@@ -11,6 +11,8 @@ from tinydl import Tensor, gradcheck, gradgradcheck, nn
 from tinydl.nn import functional as F
 
 from . import test_nn_losses
+from .test_ops_convolution import as_rows, convolved, transposed
+from .test_ops_pooling import adaptive, pooled
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -69,6 +71,33 @@ def in_eval(module):
     return module.eval()
 
 
+def normed(x, weight, bias):
+    return normalized(x, (0, 2, 3), 1e-5) * column(weight, 4) + column(bias, 4)
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def post_activation(x, f_0_weight, f_1_weight, f_1_bias, f_3_weight, f_4_weight, f_4_bias, shortcut_0_weight=None,
+                    shortcut_1_weight=None, shortcut_1_bias=None):
+    """He et al. 2016a, figure 2, and their option B where the shape changes."""
+    stride = 1 if shortcut_0_weight is None else 2
+    h = relu(normed(convolved(x, f_0_weight, None, stride, 1), f_1_weight, f_1_bias))
+    h = normed(convolved(h, f_3_weight, None, 1, 1), f_4_weight, f_4_bias)
+    if shortcut_0_weight is not None:
+        x = normed(convolved(x, shortcut_0_weight, None, stride), shortcut_1_weight, shortcut_1_bias)
+    return relu(h + x)
+
+
+def pre_activation(x, f_0_weight, f_0_bias, f_2_weight, f_3_weight, f_3_bias, f_5_weight, shortcut_weight=None):
+    """He et al. 2016b, figure 4e."""
+    stride = 1 if shortcut_weight is None else 2
+    h = convolved(relu(normed(x, f_0_weight, f_0_bias)), f_2_weight, None, stride, 1)
+    h = convolved(relu(normed(h, f_3_weight, f_3_bias)), f_5_weight, None, 1, 1)
+    return h + (x if shortcut_weight is None else convolved(x, shortcut_weight, None, stride))
+
+
 # name of the case (the class first): (module, inputs, formula(inputs, parameters by name))
 CASES = {
     "Linear": (lambda: nn.Linear(5, 4), [X], lambda x, weight, bias: x @ weight.T + bias),
@@ -115,6 +144,32 @@ CASES = {
     "BatchNorm1d plain": (lambda: nn.BatchNorm1d(5, affine=False), [X], lambda x: normalized(x, 0, 1e-5)),
     "BatchNorm1d without memory": (lambda: nn.BatchNorm1d(5, track_running_stats=False).eval(), [X],
                                    lambda x, weight, bias: normalized(x, 0, 1e-5) * weight + bias),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(3), [normal(2, 3, 2, 4)], lambda x, weight, bias: normed(x, weight, bias)),
+    "Conv1d": (lambda: nn.Conv1d(2, 3, 3, 2, 1), [normal(2, 2, 6)], lambda x, weight, bias:
+               convolved(as_rows(x), as_rows(weight), bias, (1, 2), (0, 1))[:, :, 0]),
+    "Conv2d": (lambda: nn.Conv2d(4, 2, (2, 3), (2, 1), 1, (1, 2), 2), [normal(2, 4, 3, 4)], lambda x, weight, bias:
+               convolved(x, weight, bias, (2, 1), 1, (1, 2), 2)),
+    "Conv2d same, no bias, no batch": (lambda: nn.Conv2d(2, 2, 3, padding="same", bias=False), [normal(2, 3, 4)],
+                                       lambda x, weight: convolved(x[None], weight, padding=1)[0]),
+    "ConvTranspose2d": (lambda: nn.ConvTranspose2d(2, 2, 3, 2, 1, 1, 2, dilation=(1, 2)), [normal(2, 2, 2, 3)],
+                        lambda x, weight, bias: transposed(x, weight, bias, 2, 1, 1, 2, (1, 2))),
+    "MaxPool1d": (lambda: nn.MaxPool1d(3, 2, 1), [normal(2, 2, 6)],
+                  lambda x: pooled(max, as_rows(x), (1, 3), (1, 2), (0, 1))[:, :, 0]),
+    "MaxPool2d": (lambda: nn.MaxPool2d(2, (1, 2), 1, 2), [normal(2, 2, 4, 5)], lambda x: pooled(max, x, 2, (1, 2), 1, 2)),
+    "MaxPool2d at once": (lambda: nn.MaxPool2d((2, 3)), [normal(2, 4, 7)], lambda x: pooled(max, x[None], (2, 3))[0]),
+    "AvgPool1d": (lambda: nn.AvgPool1d(3, 2, 1), [normal(2, 2, 6)],
+                  lambda x: pooled(np.mean, as_rows(x), (1, 3), (1, 2), (0, 1))[:, :, 0]),
+    "AvgPool2d": (lambda: nn.AvgPool2d(3, 2, 1, count_include_pad=False), [normal(2, 2, 4, 5)],
+                  lambda x: pooled(np.mean, x, 3, 2, 1, 1, False)),
+    "AdaptiveAvgPool1d": (lambda: nn.AdaptiveAvgPool1d(3), [normal(2, 2, 5)],
+                          lambda x: adaptive(as_rows(x), (1, 3))[:, :, 0]),
+    "AdaptiveAvgPool2d": (lambda: nn.AdaptiveAvgPool2d((None, 2)), [normal(2, 2, 3, 5)], lambda x: adaptive(x, (3, 2))),
+    "ResidualBlock": (lambda: nn.ResidualBlock(2, 2), [normal(2, 2, 3, 4)], post_activation),
+    "ResidualBlock with a projection": (lambda: nn.ResidualBlock(2, 3, 2), [normal(2, 2, 3, 4)], post_activation),
+    "ResidualBlock pre-activated": (lambda: nn.ResidualBlock(2, 2, pre_activation=True), [normal(2, 2, 3, 4)],
+                                    pre_activation),
+    "ResidualBlock pre-activated with a projection": (
+        lambda: nn.ResidualBlock(2, 3, 2, pre_activation=True), [normal(2, 2, 3, 4)], pre_activation),
     "Residual": (lambda: nn.Residual(nn.Linear(5, 5)), [X], lambda x, f_weight, f_bias: x @ f_weight.T + f_bias + x),
     "Residual with a shortcut": (lambda: nn.Residual(nn.Linear(5, 2), nn.Linear(5, 2, bias=False)), [X],
                                  lambda x, f_weight, f_bias, shortcut_weight:
@@ -123,9 +178,10 @@ CASES = {
                    lambda x, **p: np.tanh(x @ p["0_weight"].T + p["0_bias"]) @ p["2_weight"].T),
 }
 CONTAINERS = ("Module", "ModuleDict", "ModuleList")  # they have no forward; test_nn_module.py
-OWN_TESTS = ("Dropout",                              # random; below
+OWN_TESTS = ("Dropout", "Dropout2d", "ResNet",       # random, or whole networks; below
              "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell")  # test_nn_recurrent.py
-FLOAT32 = [name for name in CASES if name.split()[0] in ("Linear", "Bilinear", "LayerNorm", "BatchNorm1d")]
+FLOAT32 = [name for name in CASES if name.split()[0] in (
+    "Linear", "Bilinear", "LayerNorm", "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "ConvTranspose2d", "ResidualBlock")]
 
 
 def drawn(module):
@@ -193,6 +249,11 @@ def test_float32_stays_float32(name):
     (lambda: nn.BatchNorm1d(5), [(3, 5, 2, 2)], r"\(B, 5\)"),
     (lambda: nn.BatchNorm1d(5), [(1, 5)], "at least 2 values"),
     (lambda: nn.Residual(nn.Linear(5, 4)), [(3, 5)], "shortcut="),
+    (lambda: nn.BatchNorm2d(5), [(3, 5)], r"BatchNorm2d: got shape \(3, 5\), want \(B, 5, H, W\)"),
+    (lambda: nn.BatchNorm2d(5), [(3, 4, 2, 2)], r"\(B, 5, H, W\)"),
+    (lambda: nn.Conv2d(5, 2, 3), [(3, 4, 6, 6)], "4 channels for a weight"),
+    (lambda: nn.Conv1d(5, 2, 3), [(2, 5, 2)], "a window of 3"),
+    (lambda: nn.Dropout2d(), [(2, 3)], r"\(B, C, H, W\)"),
 ])
 def test_wrong_shapes_name_what_is_wanted(module, shapes, words):
     with pytest.raises(ValueError, match=words):
@@ -418,3 +479,84 @@ def test_the_gradient_has_a_path_around_the_block():
     x = Tensor(X, requires_grad=True)
     nn.Residual(nn.Residual(block))(x).sum().backward()
     np.testing.assert_array_equal(x.grad.data, np.full(X.shape, 2.0))
+
+
+# ---------------------------------------------------------------- images
+@pytest.mark.parametrize("call, words", [
+    (lambda: nn.Conv2d(3, 4, 3, groups=2), "in_channels=3 and out_channels=4 for groups=2"),
+    (lambda: nn.Conv2d(4, 3, 3, groups=2), "for groups=2"),
+    (lambda: nn.Conv2d(0, 4, 3), "in_channels=0"),
+    (lambda: nn.Conv2d(3, 4, (3, 3, 3)), r"kernel_size=\(3, 3, 3\)"),
+    (lambda: nn.Conv1d(3, 4, 3, stride=2, padding="same"), "padding='same' with stride=2"),
+    (lambda: nn.ConvTranspose2d(3, 4, 3, output_padding=-1), "output_padding=-1"),
+])
+def test_a_convolution_that_cannot_be_is_refused_when_it_is_made(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: nn.Conv2d(3, 4, 3, padding_mode="reflect"), "padding_mode='reflect'"),
+    (lambda: nn.MaxPool2d(2, ceil_mode=True), "ceil_mode"),
+    (lambda: nn.MaxPool1d(2, return_indices=True), "return_indices"),
+    (lambda: nn.AvgPool2d(2, ceil_mode=True), "ceil_mode"),
+])
+def test_what_is_left_out_says_so(call, words):
+    with pytest.raises(NotImplementedError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("make, shapes, bound", [
+    (lambda: nn.Conv1d(4, 6, 3, groups=2), [(6, 2, 3), (6,)], 1 / math.sqrt(6)),
+    (lambda: nn.Conv2d(4, 6, (3, 5), bias=False), [(6, 4, 3, 5)], 1 / math.sqrt(60)),
+    (lambda: nn.ConvTranspose2d(4, 6, 3, groups=2), [(4, 3, 3, 3), (6,)], 1 / math.sqrt(27)),
+])
+def test_convolutions_start_as_pytorchs(make, shapes, bound):
+    parameters = list(make().parameters())
+    assert [p.shape for p in parameters] == shapes
+    largest = max(float(np.abs(p.data).max()) for p in parameters)
+    assert 0.9 * bound < largest <= bound
+
+
+def test_convolutions_say_what_they_are():
+    assert nn.Conv2d(1, 8, 3, padding=1).extra_repr() == "1, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1)"
+    assert nn.Conv1d(2, 4, 3, groups=2).extra_repr() == "2, 4, kernel_size=(3,), stride=(1,), groups=2"
+    assert nn.Conv1d(2, 4, 3, bias=False).extra_repr().endswith("stride=(1,), bias=False")
+    assert nn.Conv2d(2, 4, 3, padding="same").extra_repr().endswith("padding='same'")
+    assert nn.ConvTranspose2d(2, 4, 3, 2, output_padding=1).extra_repr().endswith("output_padding=(1, 1)")
+
+
+def test_dropout2d_silences_whole_channels():
+    x = Tensor(np.ones((40, 30, 2, 3)), requires_grad=True)
+    layer = nn.Dropout2d(0.25, rng=1)
+    y = layer(x)
+    channels = y.data.reshape(1200, 6)
+    assert np.all(channels == channels[:, :1]) and set(channels[:, 0]) == {0.0, 1 / 0.75}
+    assert abs(np.mean(channels[:, 0] == 0) - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 1200)
+    y.sum().backward()
+    np.testing.assert_array_equal(x.grad.data, y.data)
+    assert layer.eval()(x) is x
+    assert nn.Dropout2d(1.0)(x[0]).data.sum() == 0
+
+
+@pytest.mark.parametrize("pre_activation", [False, True])
+def test_a_resnet_is_its_stem_blocks_mean_and_linear_map(pre_activation):
+    net = nn.ResNet(2, 3, widths=(4, 6), blocks=2, pre_activation=pre_activation, rng=0)
+    assert [block.f[-1 if pre_activation else -2].weight.shape[:2] for block in net.blocks] == [
+        (4, 4), (4, 4), (6, 6), (6, 6)]
+    assert [block.shortcut is None for block in net.blocks] == [True, True, False, True]
+    x = Tensor(normal(3, 2, 5, 6))
+    h = net.stem(x)
+    h = net.blocks(h if pre_activation else F.relu(net.norm(h)))
+    assert h.shape == (3, 6, 3, 3)
+    h = F.relu(net.norm(h)) if pre_activation else h
+    expected = h.data.mean(axis=(2, 3)) @ net.last.weight.data.T + net.last.bias.data
+    np.testing.assert_allclose(net(x).data, expected, rtol=1e-10)
+    assert gradcheck(lambda *_: net(x), list(net.parameters()), per_element=0, directions=1)
+
+
+def test_a_residual_block_starts_from_hes_weights():
+    block = nn.ResidualBlock(8, 32, rng=0)
+    for weight in (block.f[0].weight, block.f[3].weight):
+        assert abs(weight.data.std() / math.sqrt(2 / (9 * 32)) - 1) < 0.06
+    assert nn.ResidualBlock(4, 4).shortcut is None and nn.ResidualBlock(4, 4, stride=2).shortcut is not None
