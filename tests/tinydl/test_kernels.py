@@ -127,14 +127,14 @@ def tied_items(by_hits, k):
 
 
 def negatives(rng, dtype, n):
-    """n rows, 6 draws each, of 5 users who know nothing, some, all but an item that no column holds, all, and all that has
-    a weight."""
-    known = [[], [1, 4, 5, 9], [*range(V - 1)], [*range(V)], [*range(1, V)]]
+    """n rows, 6 draws each, of 5 users who know nothing, some, all but two items that no column holds, all, and all that
+    has a weight."""
+    known = [[], [1, 4, 5, 9], [*range(V - 2)], [*range(V)], [*range(1, V)]]
     start, items = np.append(0, np.cumsum([len(k) for k in known])), np.array([i for k in known for i in k])
     p, threshold = np.append(0.0, rng.random(V - 1)), rng.integers(0, 2**32, V)
-    threshold[[0, -1]] = 0
+    threshold[[0, -2, -1]] = 0
     return (rng.integers(0, 5, n), rng.integers(-1, V - 1, n), start, items, p / p.sum(), threshold,
-            rng.integers(1, V - 1, V), *rng.integers(0, 2**32, 2).tolist(), 6)
+            rng.integers(1, V - 2, V), *rng.integers(0, 2**32, 2).tolist(), 6)
 
 
 def windows(forward, geometry):
