@@ -12,12 +12,15 @@ and the models of check-ins: `CHECKIN_MODELS[name](**parameters)`.
 
     counters.py               popularity, slot-popularity, user-counts, user-slot-counts, user-slot-decay
     item_knn.py, fpmc.py      item-knn, fpmc: venues that are alike; the user's taste and a Markov chain
+    venue_ranker.py           fm-venues, nfm, ntf on <user, venue, category, time>; nfm-options with what else is known
+    combined_venues.py        combined-venues: a mixture of several of these
 """
 
 from functools import partial
 
 from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
 from .combined import CombinedBlended, CombinedJoint
+from .combined_venues import CombinedVenues
 from .counters import COUNTERS
 from .deep_regression import DeepRegression
 from .factorization_machine import FactorizationMachine
@@ -25,6 +28,7 @@ from .fpmc import FPMC
 from .item_knn import ItemKNN
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
+from .venue_ranker import OPTIONS, VenueRanker
 from .wide_deep import WideDeep
 
 PLAIN = dict(biases=False, dropout=0.0, weight_decay=0.0)  # the slide's form of Neural MF
@@ -51,4 +55,9 @@ CHECKIN_MODELS = {
     **COUNTERS,
     "item-knn": ItemKNN,
     "fpmc": FPMC,
+    "fm-venues": partial(VenueRanker, network="fm"),
+    "nfm": VenueRanker,
+    "nfm-options": partial(VenueRanker, features=OPTIONS),
+    "ntf": partial(VenueRanker, network="ntf"),
+    "combined-venues": CombinedVenues,
 }
