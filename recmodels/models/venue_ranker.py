@@ -182,13 +182,22 @@ class VenueRanker(CheckInRecommender):
                     y[q] = network.rank_all(context[q], items, values[q], x).numpy()
         return y
 
+    def num_parameters(self):
+        self._check_fitted()
+        return self.network_.num_parameters()
+
     def _state(self):
-        return self.network_.state_dict()
+        return {"network": self.network_.state_dict(), "history": self.history_.reset_index().to_dict("list"),
+                "best_epoch": self.best_epoch_}
 
     def _restore(self, state):
+        import pandas
+
         self.network_ = self._network(np.random.default_rng(0))
-        self.network_.load_state_dict(state)
+        self.network_.load_state_dict(state["network"])
         self.network_.eval()
+        self.history_ = pandas.DataFrame(state["history"]).set_index("epoch")
+        self.best_epoch_ = state["best_epoch"]
 
 
 class _Ranked(nn.Module):
