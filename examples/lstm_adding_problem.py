@@ -170,8 +170,8 @@ def copied(network, x, t):
 
 
 def study_copying(symbols, wait, hidden, steps, lr, seed):
-    print(f"3. Copying {symbols} of 8 symbols after a wait of {wait} steps: {hidden} units, {steps} steps of Adam on {BATCH}")
-    print("   fresh sequences each; the share of symbols right in 1,000 others, ten times on the way. Guessing has 0.125\n")
+    print(f"3. Copying {symbols} of 8 symbols after {wait} steps: {hidden} units, {steps} steps of Adam on {BATCH} fresh")
+    print("   sequences each; the share of symbols right in 1,000 others, ten times on the way. Guessing has 0.125\n")
     right = {}
     x, t = copying(symbols, wait, 1000, np.random.default_rng([seed, 4]))
     for kind in ("RNN", "LSTM"):

@@ -10,6 +10,7 @@ def ops(names, also=""):
 KERNELS = "tinydl/test_kernels.py"
 AUTOGRAD = "tinydl/test_autograd.py"
 LAYERS = "tinydl/test_nn_layers.py"
+RECURRENT = "tinydl/test_nn_recurrent.py"
 OPTIM = "tinydl/test_optim.py"
 TRAINING = "tinydl/test_training.py"
 CONTRACT = "recmodels/test_contract.py"
@@ -311,6 +312,83 @@ CHAPTERS = [
         ("\"tanh\": 5 / 3", "\"tanh\": 3 / 5"),
         ("np.where(np.diagonal(r) < 0, -1, 1)", "1"),
         ("return tensor.shape[1] * field, tensor", "return tensor.shape[1], tensor"),
+    ]),
+    # ------------------------------------------------------------------------------------------ recurrence
+    ("tinydl/ops/recurrence.py", f"{RECURRENT} tinydl/test_ops.py -k 'recurrent or rnn or lstm or gru'", [
+        ("c = sigmoid(a_f) * c + sigmoid(a_i) * tanh(a_g)", "c = sigmoid(a_i) * c + sigmoid(a_f) * tanh(a_g)"),
+        ("return sigmoid(a_o) * tanh(c), c", "return sigmoid(a_o) * c, c"),
+        ("n = tanh(x_n + r * h_n)", "n = tanh(x_n + h_n)"),
+        ("return (1 - z) * n + z * h", "return z * n + (1 - z) * h"),
+        ("np.where(y[rows] > 0, dh[:n], 0)", "dh[:n]"),
+        ("(1 - y[rows] * y[rows])", "(1 - y[rows])"),
+        ("np.array([0.5, 0.5, 1, 0.5], x.dtype)", "np.array([0.5, 0.5, 0.5, 1], x.dtype)"),
+        ("kernels.lstm_gates(now, c_before, cs[rows])", "kernels.lstm_gates(now, c, cs[rows])"),
+        ("y[N:N + B], y[N + B:] = states_after(steps, y, h), states_after(steps, cs, c)",
+         "y[N:N + B], y[N + B:] = states_after(steps, cs, c), states_after(steps, y, h)"),
+        ("np.where(np.arange(3 * H) < 2 * H, b_hh, 0)", "b_hh"),
+        ("r_z += product[:n, :2 * H]", "r_z += product[:n, H:]"),
+        ("m[rows], dh[:n], da, da_hidden)", "m[rows], dh[:n], da_hidden, da)"),
+        ("kernels.add_rows(a, bias * scale)", "kernels.add_rows(a, bias)"),
+    ]),
+    ("tinydl/ops/through_time.py", f"{RECURRENT} tinydl/test_ops.py -k 'recurrent or rnn or lstm or gru'", [
+        ("or sum(sizes) != N or", "or"),
+        ("if list(sizes) != sorted(sizes, reverse=True) or", "if"),
+        ("return steps[::-1] if reverse else steps", "return steps"),
+        ("np.concatenate([before, first[len(before):n]])", "np.concatenate([before, first[:n - len(before)]])"),
+        ("before = states[rows]", "before = first"),
+        ("after[filled:n] = states[rows][filled:]", "after[:n] = states[rows]"),
+        ("dh[:n] += dy[rows]", "pass"),
+        ("dh[:n] += np.matmul(da_hidden[here], w_hh", "dh[:n] = np.matmul(da_hidden[here], w_hh"),
+        ("h[here] = before[k]", "h[here] = y[rows]"),
+        ("(_total, da_hidden[now])", "(_total, da[now])"),
+        ("da_hidden = np.empty_like(da) if two_sums else da", "da_hidden = da"),
+        ("totals[i] += product_of(*factors)", "totals[i][...] = product_of(*factors)"),
+        ("min(first, rows.start), max(end, rows.stop)", "first, max(end, rows.stop)"),
+        ("[reshape(a, shape=a.shape) if isinstance(a, Tensor) else a for a in inputs]", "list(inputs)"),
+        ("concatenate([s_new, s[n:]])", "s_new"),
+    ]),
+    ("tinydl/kernels/recurrence.py", f"{KERNELS} -k 'gru or lstm'", [
+        ("c[:] = f * c_before + i * g", "c[:] = f * c_before + g"),
+        ("new[j] = f_j * old[j] + i_j * g[j]", "new[j] = i_j * old[j] + f_j * g[j]"),
+        ("o[j] = half + half * o[j]", "o[j] = half * o[j]"),
+        ("dc += dh * o * (1 - tanh_c * tanh_c)", "dc += dh * o * (1 - tanh_c)"),
+        ("d * old[j] * (f_j * (one - f_j))", "d * old[j] * f_j"),
+        ("dc_b[j] = d * f_j", "dc_b[j] = d"),
+        ("dh_b[j] = 0", "pass"),
+        ("new[j] += r_j * m_j", "new[j] += m_j"),
+        ("h_b[j] = new[j] + z[j] * (old[j] - new[j])", "h_b[j] = old[j] + z[j] * (new[j] - old[j])"),
+        ("da_z = dh * (before - n) * (z * (1 - z))", "da_z = dh * before * (z * (1 - z))"),
+        ("= dr, dz, dn * r_j", "= dr, dz, dn"),
+        ("dh_b[j] = d * z_j", "dh_b[j] = d * (one - z_j)"),
+    ]),
+    ("tinydl/nn/recurrent.py", RECURRENT, [
+        ("before = [s[len(ends)] for s in state]", "before = [s[layer] for s in state]"),
+        ("reverse=direction == 1", "reverse=False"),
+        ("if layer < self.num_layers - 1:", "if True:"),
+        ("state if back is None else tuple(", "state if True else tuple("),
+        ("ops.take(s, packed.sorted_indices, axis=1) for s in state]", "s for s in state]"),
+        ("return ops.swapaxes(output, axis1=0, axis2=1) if self.batch_first else output, state", "return output, state"),
+        ("if layer == 0 else hidden_size * len(self._suffixes)", "if layer == 0 else hidden_size"),
+        ("return {\"nonlinearity\": self.nonlinearity}", "return {}"),
+        ("alone = packed is not input and input.ndim == 2", "alone = False"),
+    ]),
+    ("tinydl/nn/recurrent_cell.py", RECURRENT, [
+        ("1 / math.sqrt(hidden_size)", "1 / math.sqrt(input_size)"),
+        ("if bias or name.startswith(\"weight\"):", "if True:"),
+        ("want = (*input.shape[:-1], self.hidden_size)", "want = (*input.shape[:-1], self.input_size)"),
+        ("any(s.shape != want for s in state)", "False"),
+        ("nonlinearity=self.nonlinearity)", "nonlinearity=\"tanh\")"),
+        ("if size < 1:", "if size < 0:"),
+    ]),
+    ("tinydl/nn/utils/rnn.py", RECURRENT, [
+        ("if enforce_sorted and (np.diff(lengths) > 0).any():", "if False:"),
+        ("lengths.min() < 1 or", ""),
+        ("sequence * T + step if batch_first else", "step * B + sequence if batch_first else"),
+        ("None if order is None else np.argsort(order))", "order)"),
+        ("index = index if back is None else index[:, back]", "pass"),
+        ("return padded, lengths if back is None else lengths[back]", "return padded, lengths"),
+        ("if longest < T:", "if False:"),
+        ("axis=0 if batch_first else 1)", "axis=1)"),
     ]),
     # ------------------------------------------------------------------------------------------ optimizers, schedules
     ("tinydl/optim/sgd.py", OPTIM, [

@@ -26,8 +26,7 @@ def rnn_cell(x, h, w_ih, w_hh, b_ih=None, b_hh=None, nonlinearity="tanh"):
 
     x (B, I), h (B, H); W_ih (H, I), W_hh (H, H), biases (H,) -> (B, H)
     """
-    if nonlinearity not in ("tanh", "relu"):
-        raise ValueError(f"rnn: got nonlinearity={nonlinearity!r}, want 'tanh' or 'relu'")
+    _check(nonlinearity)
     return (tanh if nonlinearity == "tanh" else relu)(_linear(x, w_ih, b_ih) + _linear(h, w_hh, b_hh))
 
 
@@ -56,6 +55,11 @@ def gru_cell(x, h, w_ih, w_hh, b_ih=None, b_hh=None):
     return (1 - z) * n + z * h
 
 
+def _check(nonlinearity):
+    if nonlinearity not in ("tanh", "relu"):
+        raise ValueError(f"rnn: got nonlinearity={nonlinearity!r}, want 'tanh' or 'relu'")
+
+
 def _linear(x, weight, bias):
     return linear(x, weight) if bias is None else linear(x, weight, bias)
 
@@ -71,11 +75,10 @@ def rnn(x, h, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=None, reverse=False,
 
     da = dh (1 - h^2), or dh where h > 0;   of the step before: dh = da W_hh
     """
+    _check(nonlinearity)
     inputs, steps = (x, h, w_ih, w_hh, b_ih, b_hh), ordered("rnn", x, h, batch_sizes, reverse)
     if any_tensor(inputs):
         return unrolled(lambda *args: (rnn_cell(*args, nonlinearity),), inputs, 1, steps)
-    if nonlinearity not in ("tanh", "relu"):
-        return rnn_cell(*inputs, nonlinearity)  # its error
     x, h, w_ih, w_hh, b_ih, b_hh = _of_one_dtype(inputs)
     N, B, H = len(x), *h.shape
     w = np.ascontiguousarray(np.transpose(w_hh))
