@@ -17,10 +17,19 @@ PARTS = ({"model": "user-slot-decay", "weight": 3.0}, "slot-popularity", "popula
 
 
 class LogCounts(Counter):
-    """log(1 + popularity), less a constant: scores that are no counts, and ask for a scale near 1."""
+    """log(1 + popularity) - 3: scores that are no counts, and ask for a scale near 1. It learns how long the log was."""
 
     def __init__(self, seed=0):
         self.seed = seed
+
+    def _fit(self, train, valid):
+        self.seen_ = len(self.log_)
+
+    def _state(self):
+        return {"seen": self.seen_}
+
+    def _restore(self, state):
+        self.seen_ = state["seen"]
 
     def _scores(self, users, local, timestamps):
         return np.log1p(self._popularity(np.zeros(len(users), int), timestamps, 0.0)[0]) - 3.0
@@ -122,6 +131,17 @@ def test_scores_that_are_no_counts_get_a_scale(split, monkeypatch):
     p = [probabilities(part.scores(*queries(split.test)), scale)
          for part, scale in zip(model.parts_, model.scales_, strict=True)]
     np.testing.assert_allclose(np.exp(model.scores(*queries(split.test))), np.tensordot(model.weights_, p, 1), rtol=1e-9)
+
+
+def test_parts_are_fitted_in_the_regime_and_what_they_learned_is_saved(split, tmp_path, monkeypatch):
+    monkeypatch.setitem(CHECKIN_MODELS, "log-counts", LogCounts)
+    model = CombinedVenues(("user-counts", "log-counts"))
+    assert model.fit(split.train, split.valid).parts_[1].seen_ == len(split.train)
+    assert model.fit(split.train, split.valid, split.data).parts_[1].seen_ == len(model.log_) > len(split.train)
+    model.save(tmp_path / "model.npz")
+    assert CheckInRecommender.load(tmp_path / "model.npz").parts_[1].seen_ == len(model.log_)
+    again = model.refit(split.refit, split.data)
+    assert again.parts_[1].seen_ == len(again.log_)
 
 
 def test_a_copy_with_another_log_leaves_the_model_as_it_was(frozen, split):
