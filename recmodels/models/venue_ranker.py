@@ -24,7 +24,7 @@ from .neural_fm import NeuralFMNetwork
 from .neural_tf import NeuralTFNetwork
 
 CHOICES = {"network": ("nfm", "fm", "ntf"), "time": tuple(TIMES), "loss": ("sampled-softmax", "bce", "bpr"),
-           "sampler": ("popularity", "uniform"), "regime": ("frozen", "streaming")}
+           "sampler": ("popularity", "uniform"), "regime": ("frozen", "streaming", None)}
 
 
 class VenueRanker(CheckInRecommender):
@@ -38,7 +38,8 @@ class VenueRanker(CheckInRecommender):
                     venues, the others by "uniform" chance or by count ** power ("popularity"); bpr, which does not correct
                     for how they are drawn, wants own=0
     regime          what the features are trained for. "frozen": their past ends up to `lag` days before a check-in, as when
-                    the log ends with training. "streaming": it ends at the check-in
+                    the log ends with training. "streaming": it ends at the check-in. None: as `fit` is asked, with a log
+                    that goes on after training, or without
     epochs, patience, batch_size, lr, weight_decay (of embeddings), seed, verbose: as of `NeuralRecommender`
 
     After fit: `network_`, `history_`, `best_epoch_`. Parameters change in fit alone; `streaming(log)` changes what features
@@ -46,8 +47,8 @@ class VenueRanker(CheckInRecommender):
     """
 
     def __init__(self, network="nfm", order=2, form="full", k=64, hidden=64, shortcut=True, features=(), time="slot",
-                 loss="sampled-softmax", negatives=40, own=0.5, sampler="popularity", power=0.75, regime="frozen", lag=60,
-                 epochs=10, patience=2, batch_size=512, lr=2e-3, weight_decay=0.1, dropout=0.0, seed=0, verbose=False):
+                 loss="sampled-softmax", negatives=40, own=0.5, sampler="popularity", power=0.75, regime=None, lag=60,
+                 epochs=10, patience=2, batch_size=512, lr=2e-3, weight_decay=1.0, dropout=0.0, seed=0, verbose=False):
         for name, value in locals().items():
             if name != "self":
                 setattr(self, name, value)
@@ -119,6 +120,9 @@ class VenueRanker(CheckInRecommender):
         self._settle_unknown_user()
         self.network_.eval()
 
+    def _streaming(self):
+        return self.regime == "streaming" if self.regime else not self.trained_.all()
+
     def _batches(self, train, rng):
         log = VisitLog.of(train, self.users_, self.items_)
         visits = log.by_time
@@ -126,14 +130,14 @@ class VenueRanker(CheckInRecommender):
         self._negatives = (NegativeSampler(len(count), count if self.sampler == "popularity" else None, self.power),
                            known_by_user(visits.user, visits.item, len(self.users_)))
         return CandidateBatches(self._features(log), visits, *self._negatives, self.negatives, self.own,
-                                self.lag if self.regime == "frozen" else 0, rng)
+                                0 if self._streaming() else self.lag, rng)
 
     def _valid_batches(self, train, valid):
         """The same of the validation check-ins of known users in known venues; streaming reads these too, each's past."""
         import pandas
 
         log = VisitLog.of(train, self.users_, self.items_)
-        if self.regime == "streaming":
+        if self._streaming():
             both = pandas.concat([train.frame, valid.frame]).sort_values("timestamp", kind="stable")
             log = VisitLog.of(CheckIns(both, valid.items, valid.users), self.users_, self.items_)
         visits = VisitLog.of(valid, self.users_, self.items_).by_time

@@ -102,10 +102,18 @@ def test_validation_sees_what_the_regime_allows(split):
     losses = {}
     for regime in ("frozen", "streaming"):
         model = VenueRanker(**{**SMALL, "epochs": 1}, regime=regime, features=("counts",), lag=0)
+        assert model.clone(regime=None).fit(split.train, log=None if regime == "frozen" else split.data)._streaming() == (
+            regime == "streaming")
         losses[regime] = [model.fit(split.train, valid).history_["valid_loss"][1] for valid in (split.valid, later)]
         log = model._valid_batches(split.train, split.valid).features.log
         assert len(log) == len(VisitLog.of(split.train if regime == "frozen" else split.refit, model.users_, model.items_))
     assert losses["frozen"] != losses["streaming"]
+
+
+def test_frozen_training_sees_the_past_as_of_some_time_before(split):
+    for regime, lag in (("frozen", 40), ("streaming", 0)):
+        model = VenueRanker(**SMALL, regime=regime, lag=40).fit(split.train)
+        assert model._batches(split.train, np.random.default_rng(0)).lag == lag
 
 
 def test_weight_decay_acts_on_embeddings_alone(split):
