@@ -20,6 +20,8 @@ import warnings
 
 import numpy as np
 
+from .memory import keep_freed_memory
+
 registry = {}  # name -> Kernel, in the order of definition
 
 _PLAIN = {np.ndarray, float, int, bool, type(None), np.float32, np.float64, np.int64, np.int32, np.bool_}
@@ -94,6 +96,7 @@ class Kernel:
             _state["enabled"] = False
             return self.reference
         _load_patient_threads()
+        keep_freed_memory()
         names = {**self.loops.__globals__, "prange": numba.prange}
         body = types.FunctionType(self.loops.__code__, names, self.loops.__name__)
         dispatcher = numba.njit(nogil=True, parallel=self.parallel, error_model="numpy", fastmath={"contract"})(body)
