@@ -222,6 +222,11 @@ CASES = {
     "adam": vectors(3, 1, (*ADAM, 0.01, 0.99)),
     "adam_table": tables(1, 1, (*ADAM, 0.01, 0.99)),
     "adam_rows": tables(1, 1, ADAM),
+    "channel_moments": lambda rng, dtype, n: (normal(rng, dtype, 9 * n + 1, D) + dtype(2),),
+    "channel_sums": lambda rng, dtype, n: (positive(rng, dtype, 9 * n, D), positive(rng, dtype, 9 * n, D),
+                                           -positive(rng, dtype, D)),
+    "channel_map": lambda rng, dtype, n: (normal(rng, dtype, 9 * n, D), normal(rng, dtype, 9 * n, D),
+                                          *(normal(rng, dtype, D) for _ in range(4))),
     "im2row": [windows(True, geometry) for geometry in WINDOWS],
     "row2im": [windows(False, geometry) for geometry in WINDOWS],
     "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)

@@ -181,6 +181,12 @@ def plain_gru(x, h, w_ih, w_hh, b_ih=0, b_hh=0):
 
 PLAIN_CELLS = {"rnn_cell": plain_rnn, "lstm_cell": plain_lstm, "gru_cell": plain_gru}
 
+def channel_normed(x, w, b, eps):
+    axes, lengths = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2)
+    z = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + eps)
+    return z * w.reshape(lengths) + b.reshape(lengths)
+
+
 CASES = {
     # arithmetic
     "add": binary(ops.add, np.add),
@@ -296,6 +302,10 @@ CASES = {
                        [signed(5, 2), signed(3, 3)], lambda w, s: np.einsum("bl,bld->bd", s * (BAGS != 4), w[BAGS])),
                       (lambda w: ops.embedding_bag(BAGS[:0], w), [signed(5, 2)], lambda w: np.zeros((0, 2)))],
     # convolution, pooling
+    "batch_norm": [(lambda x, w, b, eps=eps: ops.batch_norm(x, w, b, eps),
+                    [signed(*shape), signed(shape[1]), signed(shape[1])],
+                    lambda x, w, b, eps=eps: channel_normed(x, w, b, eps))
+                   for shape, eps in (((4, 3), 1e-5), ((2, 2, 3), 0.1), ((2, 3, 2, 3), 1e-5))],
     "conv1d": [(lambda x, w, b: ops.conv1d(x, w, b, 2, 1), [signed(2, 2, 5), signed(3, 2, 3), signed(3)],
                 lambda x, w, b: convolved(as_rows(x), as_rows(w), b, (1, 2), (0, 1))[:, :, 0]),
                (lambda x, w: ops.conv1d(x, w, groups=2), [signed(2, 4), signed(4, 1, 2)],

@@ -3,6 +3,7 @@
 from .convolution import im2row, row2im
 from .elementwise import add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient
 from .recurrence import gru_gates, gru_gates_gradient, gru_mix, lstm_gates, lstm_gates_gradient
+from .normalization import channel_map, channel_moments, channel_sums
 from .pooling import max_places, pick_places, put_places, spread_means, window_means
 from .registry import Kernel, kernel, numba_enabled, registry, use_numba
 from .rows import (check_ids, coalesce, embedding_bag, embedding_bag_gradient, embedding_bag_weight_gradient, first_outside,

@@ -103,21 +103,21 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     """
     if x.ndim < 2:
         raise ValueError(f"batch_norm: got shape {x.shape}, want (B, C) or (B, C, ...)")
-    axes, lengths, n = (0, *range(2, x.ndim)), (1, -1) + (1,) * (x.ndim - 2), math.prod(x.shape) // max(x.shape[1], 1)
+    C, n = x.shape[1], math.prod(x.shape) // max(x.shape[1], 1)
+    weight = np.ones(C, x.dtype) if weight is None else weight
+    bias = np.zeros(C, x.dtype) if bias is None else bias
     if training:
         if n < 2:
             raise ValueError(f"batch_norm: got shape {x.shape} in training; the variance needs at least 2 values a channel "
                              "(drop the last short batch, or call .eval())")
-        mean, var = ops.mean(x, axis=axes, keepdims=True), ops.var(x, axis=axes, keepdims=True)
+        mean, var = ops.normalization.moments(x)
         for running, batch, factor in ((running_mean, mean, 1.0), (running_var, var, n / (n - 1))):
             if running is not None:
-                running += momentum * (np.reshape(batch._data, -1) * factor - running)
-    else:
-        mean, var = np.reshape(running_mean, lengths), np.reshape(running_var, lengths)
-    y = (x - mean) / (var + eps) ** 0.5
-    if weight is not None:
-        y = y * ops.reshape(weight, shape=lengths)
-    return y if bias is None else y + ops.reshape(bias, shape=lengths)
+                running += momentum * (batch * factor - running)
+        return ops.batch_norm(x, weight, bias, eps, (mean, var))
+    scale = weight / (running_var + eps) ** 0.5
+    lengths = (-1,) + (1,) * (x.ndim - 2)
+    return x * ops.reshape(scale, shape=lengths) + ops.reshape(bias - running_mean * scale, shape=lengths)
 
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",

@@ -8,6 +8,7 @@ from .indexing import embedding, embedding_bag, gather, getitem, scatter, take
 from .linear_algebra import einsum, linear, linear_relu, matmul
 from .loss import (binary_cross_entropy, binary_cross_entropy_with_logits, bpr_loss, cross_entropy, huber_loss, kl_div,
                    l1_loss, mse_loss, nll_loss)
+from .normalization import batch_norm
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, avg_pool1d, avg_pool2d, max_pool1d, max_pool2d
 from .recurrence import gru, gru_cell, lstm, lstm_cell, rnn, rnn_cell
 from .reduction import cumsum, logsumexp, max, mean, min, norm, sum, var
