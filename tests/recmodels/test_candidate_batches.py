@@ -37,7 +37,7 @@ def test_a_batch_holds_the_features_of_its_check_ins_and_candidates(parts):
         np.testing.assert_array_equal(got, want)
     items = candidates[:, :, 0] - features.start["venue"]
     np.testing.assert_array_equal(features.items[items], candidates)
-    np.testing.assert_array_equal(features.candidates(*asked, items), numbers)
+    np.testing.assert_allclose(features.candidates(*asked, items), numbers, rtol=1e-6)
     assert candidates.shape == (6, 9, 2) and log_c.shape == (6, 9) and log_c.dtype == np.float32
     assert (items[:, 0] == visits.item[rows]).all()
     own = [set(known[1][known[0][u]:known[0][u + 1]]) for u in asked[0]]
