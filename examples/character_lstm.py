@@ -26,10 +26,9 @@ WINDOW, CLIP = 64, 1.0
 
 
 # ---------------------------------------------------------------- the text
-def own_source():
-    """{name: text} of all Python files of the project."""
+def own_source(folders):
+    """{name: text} of the project's Python files."""
     root = pathlib.Path(tinydl.__file__).resolve().parents[1]
-    folders = ("tinydl", "recmodels", "examples", "benchmarks", "tests")
     return {str(path.relative_to(root)): path.read_text() for folder in folders
             for path in sorted((root / folder).rglob("*.py")) if path.stat().st_size}
 
@@ -56,7 +55,7 @@ def read(data, quick, rng):
     if data == "synthetic":
         return brackets(40 if quick else 200, rng), True
     if data == "auto":
-        return own_source(), False
+        return own_source(["tinydl"] if quick else ["tinydl", "recmodels", "examples", "benchmarks", "tests"]), False
     path = pathlib.Path(data)
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     texts = {str(p): p.read_text(errors="replace") for p in files if p.exists() and p.stat().st_size}
@@ -101,7 +100,8 @@ class KneserNey:
 
     k counts for the highest order occurrences, below it the different characters seen before (a lower order is asked only
     where the higher knows nothing, so it should know where c is new, not where it is frequent); u(ctx) is how many
-    different characters follow. D = n_1 / (n_1 + 2 n_2), n_r the number of (ctx c) with k = r. P_0 = 1 / V.
+    different characters follow. D = n_1 / (n_1 + 2 n_2), n_r the number of (ctx c) with k = r; 1/2 where n_1 = 0, since with
+    D = 0 what is new would be impossible. P_0 = 1 / V.
     """
 
     def __init__(self, files, order, V):
@@ -111,7 +111,7 @@ class KneserNey:
             grams, counts = np.unique(codes, return_counts=True)
             contexts, start, following = np.unique(grams // V, return_index=True, return_counts=True)
             once, twice = np.sum(counts == 1), np.sum(counts == 2)
-            D = once / max(1, once + 2 * twice)
+            D = once / (once + 2 * twice) if once else 0.5
             self.tables[n] = grams, counts, contexts, np.add.reduceat(counts, start), following, D
             codes = grams % V ** (n - 1)  # each different n-gram once: the character before is what is counted next
 
@@ -231,6 +231,7 @@ def draw(curve, ngrams, text, bits, synthetic, path):
             left.axhline(ngrams[n], color=COLOURS["orange"], linestyle="--" if n == ORDER else ":",
                          label=f"{n}-gram, Kneser-Ney")
     left.set(title="bits per character", xlabel="epoch")
+    left.xaxis.get_major_locator().set_params(integer=True)
     left.legend(frameon=False, fontsize=9)
     right.grid(False)
     right.set(title="a held-out file: the redder, the more surprising", xlim=(0, 100), ylim=(24, 0), xticks=[], yticks=[])
@@ -261,12 +262,10 @@ def main(argv=None):
                         help="the project's own source, generated brackets, or a text file or a folder of them")
     args = parser.parse_args(argv)
     folder = output_folder(args)
-    hidden, streams, epochs, dropout, order = (64, 16, 3, 0.0, 2) if args.quick else (256, 32, 8, 0.2, ORDER)
+    hidden, streams, epochs, dropout, order = (64, 16, 2, 0.0, 2) if args.quick else (256, 32, 8, 0.2, ORDER)
     rng = np.random.default_rng(args.seed)
     texts, synthetic = read(args.data, args.quick, rng)
     train_names, held_names = divided(texts, rng)
-    if args.quick:
-        train_names = train_names[:len(train_names) // 4]
     alphabet = Alphabet([texts[name] for name in train_names])
     train, held = ([alphabet.encode(texts[name]) for name in names] for names in (train_names, held_names))
     print(f"protocol: {len(train)} files ({sum(map(len, train)):,} characters) to train on, {len(held)} "
@@ -275,7 +274,7 @@ def main(argv=None):
 
     print("bits per character on the held-out files\n")
     ngrams = {}
-    for n in range(1, 9):
+    for n in range(1, 6 if args.quick else 9):
         model = KneserNey(train, n, len(alphabet))
         ngrams[n] = float(np.mean(np.concatenate([model.bits(f) for f in held])))
         print(f"{f'{n}-gram, Kneser-Ney':24}{ngrams[n]:8.3f}", flush=True)

@@ -137,6 +137,9 @@ def test_relu_is_the_other_nonlinearity():
     assert (np.array(wanted) == 0).any() and (np.array(wanted) > 0).any()
     np.testing.assert_allclose(module.cell()(Tensor(x[0])).data, wanted[0], rtol=1e-13)
     assert "nonlinearity='relu'" in repr(module)
+    inputs = [Tensor(x, requires_grad=True), *module.parameters()]
+    assert gradcheck(lambda x, *_: module(x)[0], inputs)
+    assert gradgradcheck(lambda x, *_: module(x)[0], inputs, per_element=4, directions=2)
 
 
 # ------------------------------------------------------------------------------------------------ the cell
