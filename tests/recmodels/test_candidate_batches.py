@@ -32,12 +32,12 @@ def test_a_batch_holds_the_features_of_its_check_ins_and_candidates(parts):
     assert len(batches) == 300
     rows = np.array([250, 7, 99, 180, 30, 211])
     context, values, candidates, numbers, log_c = batches[rows]
-    asked = visits.user[rows], visits.local[rows], visits.time[rows]
+    asked = visits.user[rows], visits.local[rows], features.asof(visits.time[rows])
     for got, want in zip((context, values), features.context(*asked), strict=True):
         np.testing.assert_array_equal(got, want)
     items = candidates[:, :, 0] - features.start["venue"]
     np.testing.assert_array_equal(features.items[items], candidates)
-    np.testing.assert_allclose(features.candidates(*asked, items), numbers, rtol=1e-6)
+    np.testing.assert_array_equal(features.candidates(*asked, items), numbers)
     assert candidates.shape == (6, 9, 2) and log_c.shape == (6, 9) and log_c.dtype == np.float32
     assert (items[:, 0] == visits.item[rows]).all()
     own = [set(known[1][known[0][u]:known[0][u + 1]]) for u in asked[0]]
