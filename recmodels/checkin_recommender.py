@@ -61,10 +61,11 @@ class CheckInRecommender(Estimator):
         pass
 
     # ---------------------------------------------------------------- fit
-    def fit(self, train, valid=None, log=None):
+    def fit(self, train, valid=None, log=None, **settings):
         """Learn from `train`; choose epochs on `valid` where the model has any to choose. Returns self.
 
         All are CheckIns. log: what may be looked back on, all of `train` and later ones (streaming); None: only `train`.
+        settings: what `refit` passes on.
         """
         import pandas
 
@@ -79,13 +80,14 @@ class CheckInRecommender(Estimator):
             raise ValueError(f"{type(self).__name__}.fit: valid holds all of train, want other check-ins, as in split.valid "
                              "(what may be looked back on is log=)")
         self._look_back_on(train_log if log is None else self._log_of("fit", log, train_log), train_log)
-        self._fit(train, valid)
+        self._fit(train, valid, **settings)
         self._fitted = True
         return self
 
     def refit(self, data, log=None):
         """A new model with the same parameters, fitted to all of `data`: training and validation check-ins together."""
-        return self.clone().fit(data, log=log)
+        self._check_fitted()
+        return self.clone().fit(data, log=log, **self._refit_settings())
 
     def streaming(self, log):
         """A copy of the fitted model that looks back on `log`: CheckIns that hold all of train, and others."""

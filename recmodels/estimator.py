@@ -34,6 +34,10 @@ class Estimator:
         """Take back what `_store` gave."""
         raise NotImplementedError(f"{type(self).__name__} defines no _take_back")
 
+    def _refit_settings(self):
+        """What `refit` gives to the second model's `_fit` beside the data: what validation chose for this one."""
+        return {}
+
     # ---------------------------------------------------------------- parameters
     @classmethod
     def _names(cls):

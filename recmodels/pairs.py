@@ -5,8 +5,6 @@ the pairs, gives the same numbers and gradients as one computed for every pair; 
 user and film of the batch.
 """
 
-import numpy as np
-
 from tinydl import Tensor, ops
 from tinydl.op import op, value_of
 

@@ -36,10 +36,10 @@ class Recommender(Estimator):
         raise NotImplementedError(f"{type(self).__name__} defines no _score")
 
     # ---------------------------------------------------------------- fit
-    def fit(self, train, valid=None):
+    def fit(self, train, valid=None, **settings):
         """Learn from `train`; choose epochs on `valid` where the model has any to choose. Returns self.
 
-        Both are Interactions, or DataFrames with the columns user, item and rating.
+        Both are Interactions, or DataFrames with the columns user, item and rating. settings: what `refit` passes on.
         """
         train = self._interactions("train", train)
         valid = None if valid is None else self._interactions("valid", valid)
@@ -50,7 +50,7 @@ class Recommender(Estimator):
         users, items, ratings = self._encode(train)
         self.mean_ = float(ratings.mean(dtype=np.float64))
         self._remember(users, items)
-        self._fit(users, items, ratings, None if valid is None else self._encode(valid))
+        self._fit(users, items, ratings, None if valid is None else self._encode(valid), **settings)
         self._fitted = True
         return self
 
@@ -67,7 +67,8 @@ class Recommender(Estimator):
 
     def refit(self, data):
         """A new model with the same parameters, fitted to all of `data`: training and validation ratings together."""
-        return self.clone().fit(data)
+        self._check_fitted()
+        return self.clone().fit(data, **self._refit_settings())
 
     def _encode(self, data):
         frame = data.frame

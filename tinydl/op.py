@@ -103,7 +103,7 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
     def apply(*inputs, **options):
         if options and any(map(_is_input, options.values())):
             inputs, options = _by_position(rule, inputs, options)
-        arrays, parents, dtype = [], [], None
+        arrays, parents, dtype, lists = [], [], None, False
         for x in inputs:
             if isinstance(x, Tensor):
                 array = x._data
@@ -114,8 +114,12 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
                     parents.append((len(arrays) - 1, x))
             else:
                 arrays.append(x)
+                lists = lists or isinstance(x, (list, tuple))
         if dtype is None:
             return rule(*inputs, **options)[0]
+        if lists:
+            inputs = [_listed(x, dtype) if isinstance(x, (list, tuple)) else x for x in inputs]
+            arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
         recorded = parents and _mode.recording
         if recorded and len(parents) < len(arrays):
             # An array that the graph holds but the user owns would change behind its back: keep a copy of it.
@@ -196,6 +200,12 @@ def _common_dtype(name, one, other):
     if one.kind == "f" or other.kind == "f":
         return one if one.kind == "f" else other
     return np.result_type(one, other)
+
+
+def _listed(x, dtype):
+    """A list among the inputs as an array of its own: what is done to the list later is no business of the graph."""
+    array = np.array(x)
+    return array.astype(dtype) if array.dtype.kind == "f" and dtype.kind == "f" else array
 
 
 def _as_dtype(x, dtype):

@@ -123,13 +123,13 @@ class CombinedJoint(NeuralRecommender):
             part.mean_ = 0.0
         return parts
 
-    def fit(self, train, valid=None):
+    def fit(self, train, valid=None, **settings):
         train = self._interactions("train", train)
         self.parts_ = self._make_parts()
         for part in self.parts_:
             part.users_ = FeatureTable([*train.users.index, *train.users_seen], train.users, part.user_fields)
             part.items_ = FeatureTable([*train.items.index, *train.items_seen], train.items, part.item_fields)
-        return super().fit(train, valid)
+        return super().fit(train, valid, **settings)
 
     def _network(self, rng):
         mean = self.mean_ if self.output == "rating" else 0.0

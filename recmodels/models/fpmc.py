@@ -6,9 +6,9 @@ import numpy as np
 
 from tinydl import Tensor, nn, no_grad, ops, optim
 from tinydl.data import DataLoader, Dataset
-from tinydl.training import EarlyStopping, ProgressBar, Schedule, Trainer
 
 from ..checkin_recommender import CheckInRecommender
+from ..epochs import TrainedInEpochs
 from ..negatives import NegativeSampler
 from ..ranking_losses import bpr_loss_over_negatives, sampled_softmax
 from ..visit_log import VisitLog
@@ -63,7 +63,7 @@ class SampledVisits(Dataset):
         return user, self.previous[rows], np.append(target[:, None], negatives, axis=1), log_c.astype(np.float32)
 
 
-class FPMC(CheckInRecommender):
+class FPMC(TrainedInEpochs, CheckInRecommender):
     """Factorized personalized Markov chain over single venues, trained by BPR   (Rendle, Freudenthaler, Schmidt-Thieme 2010)
 
         k             numbers of a user or venue in each of the two products
@@ -72,7 +72,7 @@ class FPMC(CheckInRecommender):
         loss          "bpr", the paper's, or "sampled-softmax"
         negatives     drawn anew for each check-in and epoch, by (training check-ins)^power: 0 is uniform, the paper's
         scale         deviation of the tables at the start
-        epochs, patience, batch_size, lr, weight_decay, seed, verbose   as in `NeuralRecommender`; the paper takes plain
+        epochs, patience, batch_size, lr, weight_decay, seed, verbose   as in `TrainedInEpochs`; the paper takes plain
                       SGD with L2 terms, this AdamW and a learning rate that falls along a cosine
 
     A venue may be drawn although the user knows it from other check-ins: which of his places he goes to is what is learned.
@@ -86,15 +86,6 @@ class FPMC(CheckInRecommender):
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
         self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
 
-    _stop_after = None
-
-    def refit(self, data, log=None):
-        """A new model, trained on all of `data` for the number of epochs that validation chose for this one."""
-        self._check_fitted()
-        again = self.clone()
-        again._stop_after = self.best_epoch_
-        return again.fit(data, log=log)
-
     def _check_parameters(self):
         for name in ("k", "negatives", "epochs", "patience", "batch_size"):
             if not isinstance(getattr(self, name), numbers.Integral) or getattr(self, name) < 1:
@@ -104,26 +95,22 @@ class FPMC(CheckInRecommender):
         if self.window is not None and not self.window > 0:
             raise ValueError(f"FPMC: got window={self.window!r}, want days above 0, or None for no limit")
 
-    def _fit(self, train, valid):
+    def _network(self, rng):
+        return FPMCNetwork(len(self.users_), len(self.items_), self.k, self.scale, rng)
+
+    def _fit(self, train, valid, stop_after=None):
         self._check_parameters()
         rng = np.random.default_rng(self.seed)
-        self.network_ = FPMCNetwork(len(self.users_), len(self.items_), self.k, self.scale, rng)
+        self.network_ = self._network(rng)
         optimizer = optim.AdamW(self.network_.parameters(), lr=self.lr, weight_decay=self.weight_decay)
         log = VisitLog.of(train, self.users_, self.items_)
         sampler = NegativeSampler(len(self.items_), np.bincount(log.by_time.item), self.power)
         loader = DataLoader(self._rows(log.by_time, log, sampler, rng), self.batch_size, shuffle=True, rng=rng)
-        stop = self.epochs if self._stop_after is None else self._stop_after
-        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, max(self.epochs, stop)))]
         if valid is not None:
             visits = VisitLog.of(valid, self.users_, self.items_).by_time
             visits = visits.take(np.flatnonzero(visits.user < len(self.users_)))
             valid = DataLoader(self._rows(visits, self.log_, sampler, self.seed), 4096)
-            callbacks.append(stopping := EarlyStopping(patience=self.patience))
-        if self.verbose:
-            callbacks.append(ProgressBar("FPMC"))
-        trainer = Trainer(self.network_, LOSSES[self.loss], optimizer, callbacks)
-        self.history_ = trainer.fit(loader, valid, stop)
-        self.best_epoch_ = stopping.best_epoch if valid is not None else trainer.epoch
+        self._train(self.network_, LOSSES[self.loss], optimizer, loader, valid, stop_after)
 
     def _rows(self, visits, log, sampler, rng):
         return SampledVisits(visits, self._previous(log, visits.user, visits.time), sampler, self.negatives, rng)
@@ -144,18 +131,3 @@ class FPMC(CheckInRecommender):
         known = np.minimum(users, len(self.users_))  # who has no training check-in is unknown
         with no_grad():
             return self.network_.rank_all(Tensor(known), Tensor(self._previous(self.log_, users, timestamps))).numpy()
-
-    def num_parameters(self):
-        self._check_fitted()
-        return self.network_.num_parameters()
-
-    def _state(self):
-        return {"network": self.network_.state_dict(), "history": self.history_.reset_index().to_dict("list"),
-                "best_epoch": self.best_epoch_}
-
-    def _restore(self, state):
-        import pandas
-
-        self.network_ = FPMCNetwork(len(self.users_), len(self.items_), self.k, self.scale, np.random.default_rng(self.seed))
-        self.network_.load_state_dict(state["network"])
-        self.history_, self.best_epoch_ = pandas.DataFrame(state["history"]).set_index("epoch"), state["best_epoch"]

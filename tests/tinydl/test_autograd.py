@@ -472,6 +472,15 @@ def test_an_array_of_the_user_may_change_after_it_was_used(array):
     assert values(x.grad) == [3.0 + 3, 4.0 + 1]
 
 
+def test_a_list_of_the_user_may_change_after_it_was_used_and_changes_no_dtype():
+    x, factors = Tensor([1.0, 2.0, 3.0], requires_grad=True), [1.0, 2.0, 3.0]
+    y = x * factors
+    factors[0] = 100.0
+    y.sum().backward()
+    assert values(x.grad) == [1.0, 2.0, 3.0] and y.dtype == (x * [1, 2, 3]).dtype == np.float32
+    assert (Tensor([1, 2]) * [0.5, 1.5]).tolist() == [0.5, 3.0]
+
+
 def test_a_read_only_view_of_changing_memory_is_no_exception():
     x, c = leaf(1.0, 2.0), Tensor([3.0, 4.0], dtype=np.float64)
     y = (x * c.numpy()).sum() + (x * np.broadcast_to(c.data[:1], 2)).sum()
