@@ -13,7 +13,6 @@ and the models of check-ins: `CHECKIN_MODELS[name](**parameters)`.
     counters.py               popularity, slot-popularity, user-counts, user-slot-counts, user-slot-decay
     item_knn.py, fpmc.py      item-knn, fpmc: venues that are alike; the user's taste and a Markov chain
     venue_ranker.py           fm-venues, nfm, ntf on <user, venue, category, time>; nfm-options with what else is known
-    venue_ranker.py           fm-venues, nfm, ntf on <user, venue, category, time>; nfm-options with what else is known
     combined_venues.py        combined-venues: a mixture of several of these
 """
 
@@ -29,7 +28,6 @@ from .fpmc import FPMC
 from .item_knn import ItemKNN
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
-from .venue_ranker import OPTIONS, VenueRanker
 from .venue_ranker import OPTIONS, VenueRanker
 from .wide_deep import WideDeep
 
@@ -59,11 +57,7 @@ CHECKIN_MODELS = {
     "fpmc": FPMC,
     "fm-venues": partial(VenueRanker, network="fm"),
     "nfm": VenueRanker,
-    "nfm-options": partial(VenueRanker, features=OPTIONS),
-    "ntf": partial(VenueRanker, network="ntf"),
-    "fm-venues": partial(VenueRanker, network="fm"),
-    "nfm": VenueRanker,
-    "nfm-options": partial(VenueRanker, features=OPTIONS),
+    "nfm-options": partial(VenueRanker, features=OPTIONS, lr=2e-3, weight_decay=12.0, epochs=5),
     "ntf": partial(VenueRanker, network="ntf"),
     "combined-venues": CombinedVenues,
 }
