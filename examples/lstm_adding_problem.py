@@ -187,7 +187,9 @@ def study_copying(symbols, wait, hidden, steps, lr, seed):
 
 
 def main(argv=None):
-    args = arguments("lstm_adding_problem", __doc__).parse_args(argv)
+    parser = arguments("lstm_adding_problem", __doc__)
+    parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
+    args = parser.parse_args(argv)
     folder = output_folder(args)
     print(f"protocol: generated sequences (synthetic), float32, seed {args.seed}{', quick' if args.quick else ''}\n")
     T, hidden, steps = (30, 16, 400) if args.quick else (200, 64, 1600)

@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from .linear_algebra import _outer
 from .shape import concatenate, reshape
 
-BLOCK = 1024  # rows whose gradients before the gates are kept until they are multiplied: these stay in the cache
+BLOCK = 1 << 19  # gradients before the gates that are kept until they are multiplied: two megabytes, to stay in the cache
 
 
 def ordered(name, x, h, batch_sizes, reverse):
@@ -66,7 +66,7 @@ def pull_back(step, steps, dy, x, y, state, w_ih, w_hh, needs, two_sums=False):
     dx = np.empty_like(x) if need_x else None
     totals = [np.zeros(shape, x.dtype) if needed else None
               for shape, needed in zip((w_ih.shape, w_hh.shape, G, G), need, strict=True)]
-    blocks = _blocks(steps)
+    blocks = _blocks(steps, BLOCK // G)
     most = max((end - first for first, end, _ in blocks), default=0)
     da, h = np.empty((most, G), x.dtype), np.empty((most, H), x.dtype)
     da_hidden = np.empty_like(da) if two_sums else da
@@ -88,12 +88,12 @@ def pull_back(step, steps, dy, x, y, state, w_ih, w_hh, needs, two_sums=False):
     return dx, *dstate, *totals
 
 
-def _blocks(steps):
-    """[(first row, end, numbers of the steps)], from the last step back, of at most BLOCK rows or of one step."""
+def _blocks(steps, size):
+    """[(first row, end, numbers of the steps)], from the last step back, of at most `size` rows or of one step."""
     blocks = []
     for k in reversed(range(len(steps))):
         rows, n = steps[k]
-        if not blocks or blocks[-1][1] - blocks[-1][0] + n > BLOCK:
+        if not blocks or blocks[-1][1] - blocks[-1][0] + n > size:
             blocks.append((rows.start, rows.stop, []))
         first, end, numbers = blocks[-1]
         blocks[-1] = min(first, rows.start), max(end, rows.stop), [*numbers, k]
