@@ -21,8 +21,8 @@ class InteractionNetwork(nn.Module):
                                    contexts (B, F_c) with candidates (B, N, F_i); the context's part once    (B, N)
         rank_all(context_index, items, context_values)     items: `item_sums(index, values)` of all I items  (B, I)
 
-    numbers=P gives an example, or each candidate, P more features: real numbers that are seldom 0, which each way takes as its
-    last argument, (B, P), (B, N, P) or (B, I, P). Their rows of w, V and U stand apart, so that their part of x'V is a
+    numbers=P gives an example, or each candidate, P more features: real numbers that are seldom 0, which each way takes as
+    its last argument, (B, P), (B, N, P) or (B, I, P). Their rows of w, V and U stand apart, so that their part of x'V is a
     matrix product. form="full" only, where the sum is all that an interaction needs of its features.
     """
 
@@ -36,7 +36,8 @@ class InteractionNetwork(nn.Module):
         for table in self.factors():
             nn.init.normal_(table.weight, 0, scale, rng=rng)
         if numbers and form != "full":
-            raise ValueError(f"{type(self).__name__}: got numbers={numbers} with form={form!r}, want form='full', or no numbers")
+            raise ValueError(f"{type(self).__name__}: got numbers={numbers} with form={form!r}, want form='full', or no "
+                             "numbers")
         tables = (self.w, *self.factors()) if numbers else ()
         self.of_numbers = nn.ModuleList([nn.Linear(numbers, t.embedding_dim, bias=False, rng=rng) for t in tables])
         for rows, std in zip(self.of_numbers, (0.0, scale, scale), strict=False):
