@@ -5,6 +5,9 @@
     common.py         a row and its sides, turns, equality, memory, the limit of matrix products, the table
     training.py       one epoch on both sides: shuffle, batches, forward, backward, step
     recommenders.py   Neural MF V2 and Wide & Deep on MovieLens
+    interactions.py   factorization machines, and Neural FM's training step against sampled venues
+    ranking.py        the full catalogue ranked by Neural FM; metrics of many lists, beside ranx
+    cost_growth.py    seconds an epoch against check-ins, candidates and K (a command of its own)
     mlp.py            a small network of dense layers
     recurrence.py     LSTM and GRU over a batch of sequences
     small_graph.py    what one operation costs when there is nothing to compute

@@ -3,10 +3,11 @@
 import argparse
 import sys
 
-from . import interactions, mlp, recommenders, recurrence, small_graph, start_up, table_updates
+from . import convolution, interactions, mlp, ranking, recommenders, recurrence, small_graph, start_up, table_updates
 from .common import machine, measure, print_table, run_side, save
 
-ROWS = recommenders.ROWS | interactions.ROWS | mlp.ROWS | recurrence.ROWS | small_graph.ROWS | table_updates.ROWS
+MODULES = recommenders, interactions, ranking, mlp, convolution, recurrence, small_graph, table_updates
+ROWS = {name: row for module in MODULES for name, row in module.ROWS.items()}
 NAMES = [*ROWS, "start-up"]
 
 

@@ -23,7 +23,7 @@ def fm_problem(quick):
     starts = np.cumsum([0, *FIELDS[:-1]])
     index = np.stack([start + rng.integers(0, n, B) for start, n in zip(starts, FIELDS, strict=True)], axis=1)
     weights = FactorizationMachineNetwork(sum(FIELDS), K, order=3, scale=0.3, rng=rng).state_dict()
-    return {"index": index, "dy": rng.standard_normal(B, np.float32), **_named(weights)}
+    return {"index": index, "dy": rng.standard_normal(B, np.float32), **named_weights(weights)}
 
 
 def checkins():
@@ -62,10 +62,10 @@ def neural_fm_problem(quick):
     arrays = {key: a[rows] if key in ("user", "slot", "item") else a for key, a in arrays.items() if "test" not in key}
     sampler = negatives.NegativeSampler(len(count), count, POWER)
     drawn = sampler.sample(arrays["user"][:BATCH], NEGATIVES, rng, exclude=arrays["item"][:BATCH])
-    return {**arrays, "count": count, "negatives": drawn, **_named(neural_fm(arrays).state_dict())}
+    return {**arrays, "count": count, "negatives": drawn, **named_weights(neural_fm(arrays).state_dict())}
 
 
-def _named(weights):
+def named_weights(weights):
     return {f"weights/{name}": array for name, array in weights.items()}
 
 
