@@ -192,10 +192,11 @@ CASES = {
     "pair_product_gradient": pairs(True),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
     "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),
-                        interactions(2, 1, 1)],
+                        interactions(2, 1, 1), interactions(1, 1, 2)],
     "fm_interactions_gradient": [
         interactions(3, 1, 1, gradient=True), interactions(3, 3, 1, contexts=1, gradient=False),
-        interactions(1, 1, 3, contexts=1, gradient=True), interactions(2, 1, 1, N=1, gradient=True)],
+        interactions(1, 1, 3, contexts=1, gradient=True), interactions(2, 1, 1, N=1, gradient=True),
+        interactions(1, 1, 2, gradient=False)],
     "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
                      for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
     "visit_counts": [visits(0.0, np.inf), visits(6.0, 20.0)],
