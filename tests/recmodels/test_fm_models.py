@@ -273,6 +273,7 @@ def test_the_shortcut_adds_the_linear_part_past_the_layers(rng):
     short = make("nfm-2-full-dense", shortcut=True)
     short.load_state_dict(network.state_dict())
     context, candidate, x_c, x_i = inputs("nfm", rng)
-    linear = [network._linear(*of).detach().numpy() for of in ((context, x_c), (candidate.reshape(-1, 2), x_i.reshape(-1, 2)))]
+    both = (context, x_c), (candidate.reshape(-1, 2), x_i.reshape(-1, 2))
+    linear = [network._linear(*of).detach().numpy() for of in both]
     want = network.rank(context, candidate, x_c, x_i).detach().numpy() + linear[0] + linear[1].reshape(candidate.shape[:2])
     np.testing.assert_allclose(short.rank(context, candidate, x_c, x_i).detach().numpy(), want, rtol=1e-12)
