@@ -265,6 +265,7 @@ def test_dropout_falls_between_layers_in_training_only():
     np.testing.assert_array_equal(module.eval()(x)[0].data, bare(x)[0].data)
     silent = drawn(nn.LSTM(2, 3, 2, dropout=1.0))
     np.testing.assert_array_equal(silent(x)[1][0].data[0], bare(x)[1][0].data[0])  # the first layer's own state is whole
+    assert silent(x)[0].data.all()  # nothing falls behind the last
     assert np.ptp(silent(x)[0].data, axis=1).max() == 0 and np.ptp(bare(x)[0].data, axis=1).max() > 0.01
 
 
@@ -319,6 +320,7 @@ def test_packing_as_in_the_picture():
     padded, lengths = pad_packed_sequence(unsorted, batch_first=True, padding_value=-1)
     assert padded[:, :, 0].tolist() == [[6, -1, -1], [1, 2, 3], [4, 5, -1]] and lengths.tolist() == [1, 3, 2]
     assert pad_sequence([a, c])[:, :, 0].tolist() == [[1, 6], [2, 0], [3, 0]]
+    assert pad_sequence([c, b], batch_first=True, padding_value=9)[:, :, 0].tolist() == [[6, 9], [4, 5]]
     assert packed.to(np.float32).data.dtype == np.float32
 
 
