@@ -814,7 +814,7 @@ CHAPTERS = [
         ("if not events:", "if False:"),
     ]),
     ("recmodels/models/venue_ranker.py", "recmodels/test_venue_ranker.py -k 'not four_fields and not near_the_best'", [
-        ("again._stop_after = self.best_epoch_", "again._stop_after = None"),
+        ("loader, valid,\n                    stop_after)", "loader, valid,\n                    None)"),
         ("log_c[:, 0] = 0  #", "pass  #"),
         ("scores - (log_c + np.float32(np.log(len(self.items_))))", "scores - log_c * 0"),
         ("0 if self._streaming() else self.lag, rng)", "0, rng)"),
@@ -825,7 +825,6 @@ CHAPTERS = [
         ("weight[:len(self.users_)].mean(axis=0)", "weight[:len(self.users_)].max(axis=0)"),
         ("rank_all(context[q], items, values[q], x)", "rank_all(context[q], items, None, x)"),
         ("rng = np.random.default_rng(self.seed)", "rng = np.random.default_rng()"),
-        ("self.best_epoch_ = state[\"best_epoch\"]", "self.best_epoch_ = 1"),
         ("or self.loss == \"bpr\" and self.own", ""),
     ]),
     ("recmodels/neural.py", f"{CONTRACT} recmodels/test_fitting.py -k 'biased-mf or unread'", [

@@ -10,12 +10,12 @@ import numpy as np
 
 from tinydl import nn, no_grad, optim
 from tinydl.data import DataLoader
-from tinydl.training import EarlyStopping, ProgressBar, Schedule, Trainer
 
 from ..candidate_batches import CandidateBatches
 from ..checkin_features import OPTIONS, TIMES, CheckInFeatures
 from ..checkin_recommender import CheckInRecommender
 from ..datasets.checkins import CheckIns
+from ..epochs import TrainedInEpochs
 from ..negatives import NegativeSampler, known_by_user
 from ..ranking_losses import bce_with_negatives, bpr_loss_over_negatives, sampled_softmax
 from ..visit_log import VisitLog
@@ -27,7 +27,7 @@ CHOICES = {"network": ("nfm", "fm", "ntf"), "time": tuple(TIMES), "loss": ("samp
            "sampler": ("popularity", "uniform"), "regime": ("frozen", "streaming", None)}
 
 
-class VenueRanker(CheckInRecommender):
+class VenueRanker(TrainedInEpochs, CheckInRecommender):
     """score(user, time, venue) of a network on <user, time, venue, category of the venue>, trained to choose among venues.
 
     network, order, form, k, hidden, dropout: see `FactorizationMachineNetwork`, `NeuralFMNetwork` (its shortcut too) and
@@ -40,7 +40,7 @@ class VenueRanker(CheckInRecommender):
     regime          what the features are trained for. "frozen": their past ends up to `lag` days before a check-in, as when
                     the log ends with training. "streaming": it ends at the check-in. None: as `fit` is asked, with a log
                     that goes on after training, or without
-    epochs, patience, batch_size, lr, weight_decay (of embeddings), seed, verbose: as of `NeuralRecommender`
+    epochs, patience, batch_size, lr, weight_decay (of embeddings), seed, verbose: as of `TrainedInEpochs` and AdamW
 
     After fit: `network_`, `history_`, `best_epoch_`. Parameters change in fit alone; `streaming(log)` changes what features
     read. Validation is the same loss on all check-ins of `valid` with twice the negatives, in the regime's own way.
@@ -52,15 +52,6 @@ class VenueRanker(CheckInRecommender):
         for name, value in locals().items():
             if name != "self":
                 setattr(self, name, value)
-
-    _stop_after = None
-
-    def refit(self, data, log=None):
-        """A new model, trained on all of `data` for the number of epochs that validation chose for this one."""
-        self._check_fitted()
-        again = self.clone()
-        again._stop_after = self.best_epoch_
-        return again.fit(data, log=log)
 
     # ---------------------------------------------------------------- fitting
     def _check_parameters(self):
@@ -102,23 +93,15 @@ class VenueRanker(CheckInRecommender):
         self._check_parameters()  # here, for it comes before all else
         self.features_ = self._features(self.log_)
 
-    def _fit(self, train, valid):
+    def _fit(self, train, valid, stop_after=None):
         rng = np.random.default_rng(self.seed)
         self.network_ = self._network(rng)
         loader = DataLoader(self._batches(train, rng), self.batch_size, shuffle=True, rng=rng)
-        stop = self.epochs if self._stop_after is None else self._stop_after
-        optimizer = optim.AdamW(self._parameter_groups(), lr=self.lr)
-        callbacks = [Schedule(optim.CosineAnnealingLR(optimizer, max(self.epochs, stop)))]
         if valid is not None:
             valid = DataLoader(self._valid_batches(train, valid), 1024)
-            callbacks.append(stopping := EarlyStopping(patience=self.patience))
-        if self.verbose:
-            callbacks.append(ProgressBar(type(self).__name__))
-        trainer = Trainer(_Ranked(self.network_), self._loss, optimizer, callbacks)
-        self.history_ = trainer.fit(loader, valid, stop)
-        self.best_epoch_ = stopping.best_epoch if valid is not None else trainer.epoch
+        self._train(_Ranked(self.network_), self._loss, optim.AdamW(self._parameter_groups(), lr=self.lr), loader, valid,
+                    stop_after)
         self._settle_unknown_user()
-        self.network_.eval()
 
     def _streaming(self):
         return self.regime == "streaming" if self.regime else not self.trained_.all()
@@ -185,23 +168,6 @@ class VenueRanker(CheckInRecommender):
                     x = features.candidates(users[q], local[q], asof[q], np.tile(every, (q.stop - first, 1)))
                     y[q] = network.rank_all(context[q], items, values[q], x).numpy()
         return y
-
-    def num_parameters(self):
-        self._check_fitted()
-        return self.network_.num_parameters()
-
-    def _state(self):
-        return {"network": self.network_.state_dict(), "history": self.history_.reset_index().to_dict("list"),
-                "best_epoch": self.best_epoch_}
-
-    def _restore(self, state):
-        import pandas
-
-        self.network_ = self._network(np.random.default_rng(0))
-        self.network_.load_state_dict(state["network"])
-        self.network_.eval()
-        self.history_ = pandas.DataFrame(state["history"]).set_index("epoch")
-        self.best_epoch_ = state["best_epoch"]
 
 
 class _Ranked(nn.Module):

@@ -79,7 +79,7 @@ def test_refit_trains_for_the_epochs_that_validation_chose(split, tmp_path):
     model.best_epoch_ = 2
     again = model.refit(split.refit, split.data)
     assert len(again.history_) == 2 and again.best_epoch_ == 2 and len(again.log_) >= len(again.items_)
-    assert again.clone().fit(split.train).best_epoch_ == 3  # that choice is not a parameter
+    assert again.clone().fit(split.train).best_epoch_ == 3  # what was chosen is no parameter
     model.save(tmp_path / "model.npz")
     loaded = VenueRanker.load(tmp_path / "model.npz")
     assert len(loaded.refit(split.refit).history_) == 2 and loaded.history_.equals(model.history_)
