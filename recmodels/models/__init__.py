@@ -55,9 +55,9 @@ CHECKIN_MODELS = {
     **COUNTERS,
     "item-knn": ItemKNN,
     "fpmc": FPMC,
-    "fm-venues": partial(VenueRanker, network="fm"),
+    "fm-venues": partial(VenueRanker, network="fm", lr=5e-3, weight_decay=0.05),
     "nfm": VenueRanker,
-    "nfm-options": partial(VenueRanker, features=OPTIONS, lr=2e-3, weight_decay=12.0, epochs=5),
-    "ntf": partial(VenueRanker, network="ntf"),
+    "nfm-options": partial(VenueRanker, features=OPTIONS, lr=2e-3, weight_decay=8.0, epochs=5),
+    "ntf": partial(VenueRanker, network="ntf", weight_decay=0.1),
     "combined-venues": CombinedVenues,
 }

@@ -47,7 +47,7 @@ class VenueRanker(TrainedInEpochs, CheckInRecommender):
     """
 
     def __init__(self, network="nfm", order=2, form="full", k=32, hidden=32, shortcut=True, features=(), time="slot",
-                 loss="sampled-softmax", negatives=20, own=0.5, sampler="popularity", power=0.75, regime=None, lag=60,
+                 loss="sampled-softmax", negatives=20, own=0.5, sampler="popularity", power=0.75, regime=None, lag=90,
                  epochs=10, patience=2, batch_size=512, lr=3e-3, weight_decay=1.0, dropout=0.0, seed=0, verbose=False):
         for name, value in locals().items():
             if name != "self":
