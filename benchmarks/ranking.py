@@ -3,7 +3,7 @@
 import numpy as np
 
 from .common import TINYDL, Row, Unavailable
-from .interactions import compiled, named_weights, neural_fm, neural_fm_flops, torch_neural_fm, visits, weights_of
+from .interactions import compiled, named_weights, neural_fm, neural_fm_flops, spread, torch_neural_fm, visits, weights_of
 
 BLOCK = 8  # contexts that are scored at once: their (8, I, 129) layer stays in the processor's cache
 KS = (1, 5, 10, 20)
@@ -16,8 +16,7 @@ def catalogue_problem(quick):
     rows = rng.permutation(len(arrays["test user"]))[:64 if quick else 1024]
     user, slot, item, category = arrays["starts"][:4]
     venues = np.arange(len(arrays["category"]))
-    weights = neural_fm(arrays).state_dict()
-    weights = {name: 6 * array if name in ("V.weight", "U.weight") else array for name, array in weights.items()}
+    weights = spread(neural_fm(arrays).state_dict(), rng)
     return {"contexts": np.stack([user + arrays["test user"][rows], slot + arrays["test slot"][rows]], axis=1),
             "targets": arrays["test item"][rows], "items": np.stack([item + venues, category + arrays["category"]], axis=1),
             "starts": arrays["starts"], "name": arrays["name"], **named_weights(weights)}
