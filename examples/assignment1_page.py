@@ -13,7 +13,7 @@ def learning_curves(histories, folder, synthetic):
         return
     columns = min(3, len(histories))
     lines = -(-len(histories) // columns)
-    fig, axes = figure(lines, columns, size=(4 * columns, 2.8 * lines), title="Learning curves, seed of the first split",
+    fig, axes = figure(lines, columns, size=(4 * columns, 2.8 * lines), title="Learning curves, first seed",
                        synthetic=synthetic, squeeze=False)
     for ax, (name, (history, *_)) in zip(axes.flat, histories.items(), strict=False):
         ax.plot(history["epoch"], history["train_loss"], color=COLOURS["blue"], label="training")
