@@ -156,8 +156,7 @@ def draw_adding(curves, norms, path):
     for name, norm in norms.items():
         kind, rest = name.split(", ")
         style = {"trained": "-", "gates that keep": "--"}.get(rest, ":")
-        ratio = np.maximum(norm / norm[-1], lowest)
-        right.plot(np.arange(1, len(norm) + 1), ratio, style, color=KINDS[kind][1], linewidth=2, label=name)
+        right.plot(np.arange(1, len(norm) + 1), norm / norm[-1], style, color=KINDS[kind][1], linewidth=2, label=name)
     right.set(yscale="log", ylim=(lowest, None), xlim=(1, len(norm)), title="the gradient through time", xlabel="step t",
               ylabel=r"$\|dL/dh_t\|\ /\ \|dL/dh_T\|$")
     right.legend(frameon=False, fontsize=9)
