@@ -280,7 +280,7 @@ def main(argv=None):
         print(f"{f'{n}-gram, Kneser-Ney':24}{ngrams[n]:8.3f}", flush=True)
 
     model = CharacterLSTM(len(alphabet), hidden, dropout, rng)
-    optimizer = optim.Adam(model.parameters(), lr=0.005 if args.quick else 0.002)
+    optimizer = optim.Adam(model.parameters(), lr=0.005 if args.quick else 0.003)
     decay = optim.CosineAnnealingLR(optimizer, epochs)
     stream, curve, started = np.concatenate([np.append(START, f) for f in train]), [], time.perf_counter()
     for number in range(1, epochs + 1):
