@@ -19,16 +19,18 @@ from recmodels.ranking import evaluate_events
 
 GRID = {  # without decay user-slot-decay would be user-slot-counts
     "slot-popularity": {"weight": (3, 10, 30, 100)},
-    "user-slot-counts": {"weight": (3, 6, 10, 20)},
-    "user-slot-decay": {"decay": (15, 30, 60, 120), "weight": (3, 6, 10, 20)},
+    "user-slot-counts": {"weight": (3, 6, 10, 20, 40)},
+    "user-slot-decay": {"decay": (15, 30, 60, 120), "weight": (3, 6, 10, 20, 40)},
     "item-knn": {"decay": (30, 60, 120)},
 }
-_TRIED = [dict(order=3), dict(time="hour of week"), dict(negatives=80), dict(weight_decay=0.3)]
 TRIED = {  # beside a model's own settings
     "fpmc": [dict(loss="sampled-softmax"), dict(window=7.0), dict(power=0.75)],
-    "fm-venues": _TRIED, "nfm": _TRIED, "nfm-options": _TRIED, "ntf": _TRIED[1:],
+    "fm-venues": [dict(order=3), dict(k=64), dict(weight_decay=0.2)],
+    "nfm": [dict(order=3), dict(k=64, hidden=64), dict(time="hour of week"), dict(weight_decay=0.3)],
+    "nfm-options": [dict(order=3), dict(lag=60), dict(weight_decay=4.0), dict(weight_decay=12.0)],
+    "ntf": [dict(k=64, hidden=64), dict(time="hour of week"), dict(weight_decay=0.3)],
 }
-ABLATION = {  # row: (model, what is changed)
+ABLATION = {  # row: (model, what is changed of it): what stands below "four fields" and "all options" differs in one thing
     "nfm, four fields": ("nfm", {}),
     **{f"  and {option}": ("nfm", {"features": (option,)}) for option in OPTIONS},
     "nfm, all options": ("nfm-options", {}),

@@ -63,7 +63,7 @@ def list_page(fitted, split, queries=1000):
 
 def audit(models, split):
     """Lines: does any of the models read the present or the future?"""
-    return ["Leak audit, streaming", *(f"  {name:21} {leak_audit(model, split.test, split.data, moments=3)}"
+    return ["Leak audit, streaming", *(f"  {name:21} {leak_audit(model, split.test, split.data, moments=5)}"
                                        for name, model in models.items())]
 
 
@@ -99,7 +99,7 @@ def top_five(models, split):
             for row in model.recommend([user], at, 5).itertuples():
                 venue, been = model.venues_.loc[row.item], int((past == row.item).sum())
                 print(f"  {row.rank}. {venue['category_name']:28} {venue['latitude']:.5f}, {venue['longitude']:.5f}  "
-                      f"{f'was there {been} x' if been else 'new'}")
+                      f"{f'there {been} x' if been else 'never there'} in training")
 
 
 def recall_curves(results, folder, synthetic):
