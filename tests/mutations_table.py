@@ -323,13 +323,13 @@ CHAPTERS = [
         ("n >= max(s, d) for n, s, d", "n > max(s, d) for n, s, d"),
         ("(n - 1) * s - 2 * p + d * (k - 1) + more + 1", "(n - 1) * s - 2 * p + k - 1 + more + 1"),
         ("if min(image) < 1:", "if False:"),
+        ("y + reshape(bias, shape=(-1, 1, 1))", "y + reshape(bias, shape=(1, -1, 1))"),
     ]),
     ("tinydl/ops/convolution.py", ops("conv1d conv2d conv_transpose2d"), [
         ("lambda dy: np.sum(dy, axis=(0, 2, 3))", "lambda dy: np.mean(dy, axis=(0, 2, 3))"),
         ("return x, lambda dx: _convolve(dx, weight, grid=grid), lambda dx: _correlate(dx, y, grid=grid)",
          "return x, lambda dx: _convolve(dx, weight, grid=grid), lambda dx: _correlate(dx, dx, grid=grid)"),
         ("lambda dW: _convolve(x, dW, grid=grid)", "lambda dW: 2 * _convolve(x, dW, grid=grid)"),
-        ("y + reshape(bias, shape=(-1, 1, 1))", "y + reshape(bias, shape=(1, -1, 1))"),
     ]),
     ("tinydl/ops/windows.py", "tinydl/test_ops_convolution.py tinydl/test_ops_pooling.py", [
         ("n >= least for n in given", "n > least for n in given"),
