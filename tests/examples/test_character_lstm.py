@@ -7,6 +7,7 @@ import pytest
 
 import tinydl
 from examples import character_lstm as example
+from examples.kneser_ney import KneserNey
 from tinydl import ops
 
 
@@ -43,7 +44,7 @@ def plain_kneser_ney(files, order, V, context, c):
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_kneser_ney_is_its_formula_and_sums_to_one(order, rng):
     V, files = 5, [rng.integers(2, 5, n) for n in (30, 7, 12)]
-    model = example.KneserNey(files, order, V)
+    model = KneserNey(files, order, V)
     for text in ([3, 4, 2, 2], [2], [4, 1, 3]):  # 1 was never seen, nor what follows it
         bits = model.bits(np.array(text))
         padded = (0,) * (order - 1) + tuple(text)
