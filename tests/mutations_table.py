@@ -346,6 +346,7 @@ CHAPTERS = [
     ("tinydl/ops/pooling.py", "tinydl/test_ops_pooling.py", [
         ("stride = cells if stride is None", "stride = (1,) * dims if stride is None"),
         ("any(p > k // 2 for", "any(p > k for"),
+        ("(met >= 0) & (met < n)", "(met >= 0) & (met <= n)"),
         ("np.full(length, k) if count_include_pad", "np.full(length, k) if not count_include_pad"),
         ("-(-(m + 1) * length // count)", "(m + 1) * length // count"),
         ("np.maximum(start, 0), np.minimum(start + k, n)", "np.maximum(start, 0), start + k"),

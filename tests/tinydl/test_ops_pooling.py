@@ -49,7 +49,7 @@ def test_it_is_its_definition(data):
     draw = data.draw
     K, R, s, t, d, e = (draw(st.integers(1, 3)) for _ in range(6))
     p, q = draw(st.integers(0, K // 2)), draw(st.integers(0, R // 2))
-    H, W = (draw(st.integers(max(1, f * (k - 1) + 1), 9)) for f, k in ((d, K), (e, R)))
+    H, W = (draw(st.integers(max(1, f * (k - 1) + 1), 9)) for f, k in ((d, K), (e, R)))  # windows fit, padding apart
     x = np.random.default_rng(draw(st.integers(0, 99))).standard_normal((draw(st.integers(0, 2)), 3, H, W))
     for numba in (False, True):
         with kernels.use_numba(numba and kernels.numba_enabled()):
@@ -113,6 +113,7 @@ X = np.zeros((2, 3, 5, 6))
     (lambda: ops.avg_pool2d(X, (2, 7)), "a window of 7 .* does not fit into 6"),
     (lambda: ops.max_pool2d(X, 3, padding=2), "at most half of the kernel"),
     (lambda: ops.max_pool2d(X, 0), "kernel_size=0"),
+    (lambda: ops.max_pool1d(X[:, :, 0, :3], 2, 1, 1, 4), "windows without a single cell inside of the image .length 3"),
     (lambda: ops.avg_pool1d(X[0], 2, stride=0), "stride=0"),
     (lambda: ops.adaptive_avg_pool2d(X, (2, 3, 4)), "output_size"),
     (lambda: ops.adaptive_avg_pool2d(X, 0), "output_size"),

@@ -64,6 +64,11 @@ def _max_pool(name, dims, x, kernel_size, stride, padding, dilation):
     images, back = as_images(name, x, dims)
     cells, stride, padding, dilation = _steps(name, dims, kernel_size, stride, padding, dilation)
     output = output_lengths(name, images.shape[2:], cells, stride, tuple((p, p) for p in padding), dilation)
+    for n, k, s, p, d, length in zip(images.shape[2:], cells, stride, padding, dilation, output, strict=True):
+        met = np.arange(length)[:, None] * s - p + np.arange(k) * d
+        if d > 1 and p > 0 and not np.all(np.any((met >= 0) & (met < n), axis=1)):
+            raise ValueError(f"{name}: with kernel {k}, padding {p} and dilation {d} there are windows without a single cell "
+                             f"inside of the image (length {n}), which have no maximum; take less padding or dilation")
     values = images._data if isinstance(images, Tensor) else images
     places = kernels.max_places(channels_last(values), *output, *cells, *stride, *padding, *dilation)
     return back(_pick(images, places=places))
