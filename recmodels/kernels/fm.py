@@ -136,7 +136,33 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
     e, de = np.empty((F + 1, T, D), table.dtype), np.empty((T, D), table.dtype)
     dz = np.empty(D, table.dtype)
     p, zero = table.dtype.type(power), table.dtype.type(0)
-    for b in range(B):
+    for b in range(B if T == 1 else 0):  # every feature has the same dz = p dy e^{p-1}
+        c = b if len(C) > 1 else 0
+        C_c, dC_c = C[c, 0], dC[c, 0]
+        for n in range(N):
+            dy_n = dy[b, n, 0]
+            for d in range(D):
+                dz[d] = C_c[d]
+            for f in range(F):
+                x, v = values[b, n, f], table[index[b, n, f]]
+                for d in range(D):
+                    dz[d] += x * v[d]
+            for d in range(D):
+                e_1 = dz[d]
+                dz[d] = p * dy_n[d] * (e_1 if power == 2 else e_1 * e_1 if power == 3 else p)
+            for d in range(D):
+                dC_c[d] += dz[d]
+            for f in range(F):
+                x, row = values[b, n, f], index[b, n, f]
+                if x != 0:
+                    of_row = sums[slot[row]]
+                    for d in range(D):
+                        of_row[d] += x * dz[d]
+                if wanted:
+                    v = table[row]
+                    for d in range(D):
+                        dvalues[b, n, f] += v[d] * dz[d]
+    for b in range(B if T > 1 else 0):
         c = b if len(C) > 1 else 0
         for n in range(N):
             for t in range(T):
@@ -145,7 +171,7 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
                     de[t, d] = dy[b, n, t - T + S, d] if t >= T - S else zero
             for f in range(F):  # e[f]: the sums that feature f meets
                 x, v, now, after = values[b, n, f], table[index[b, n, f]], e[f], e[f + 1]
-                if T < 3:
+                if T == 2:
                     for d in range(D):
                         after[0, d] = now[0, d] + x * v[d]
                 else:
@@ -153,10 +179,6 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
                         z, e_1 = x * v[d], now[0, d]
                         after[0, d] = e_1 + z
                         after[1, d] = now[1, d] + z * e_1
-            if T == 1:  # every feature has the same dz
-                for d in range(D):
-                    g, e_1 = p * de[0, d], e[F, 0, d]
-                    dz[d] = de[0, d] = g if power == 1 else g * e_1 if power == 2 else g * (e_1 * e_1)
             for f in range(F - 1, -1, -1):
                 x, row = values[b, n, f], index[b, n, f]
                 v, now = table[row], e[f]
@@ -165,7 +187,7 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
                         de_2 = de[1, d]
                         dz[d] = de[0, d] + de_2 * now[0, d]
                         de[0, d] += x * v[d] * de_2
-                elif T == 3:
+                else:
                     for d in range(D):
                         z, de_1, de_2, de_3 = x * v[d], de[0, d], de[1, d], de[2, d]
                         dz[d] = de_1 + de_2 * now[0, d] + de_3 * now[1, d]

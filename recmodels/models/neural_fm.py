@@ -1,8 +1,9 @@
 """Neural FM: layers on top of a factorization machine's interactions, before they are summed (slide "Neural FM")."""
 
-from tinydl import nn, ops
+from tinydl import nn
 from tinydl.nn import functional as F
 
+from ..fm import joined_relu
 from .factorization_machine import InteractionNetwork
 
 
@@ -35,7 +36,7 @@ class NeuralFMNetwork(InteractionNetwork):
 
     def output(self, *h):
         lead = h[0].shape[:-1]
-        h_4 = F.relu(ops.concatenate(h, axis=-1)).reshape(-1, self.W_4.in_features)
+        h_4 = joined_relu(*h).reshape(-1, self.W_4.in_features)
         h_4 = self.dropout(h_4)
         a = self.W_4(h_4)
         if self.V_4 is not None:

@@ -1,7 +1,7 @@
 """Compiled inner loops, each beside its readable NumPy twin: see `registry`."""
 
 from .convolution import im2row, row2im
-from .elementwise import add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient
+from .elementwise import add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient, tanh_gradient
 from .recurrence import gru_gates, gru_gates_gradient, gru_mix, lstm_gates, lstm_gates_gradient
 from .normalization import channel_map, channel_moments, channel_sums
 from .pooling import max_places, pick_places, put_places, spread_means, window_means

@@ -46,6 +46,19 @@ def relu_gradient(x, dy):
     return dx
 
 
+def _tanh_gradient_reference(y, dy):
+    return dy * (1 - y * y)
+
+
+@kernel(_tanh_gradient_reference)
+def tanh_gradient(y, dy):
+    """dx = dy (1 - y^2) of y = tanh x, in one pass instead of three.  (n,), (n,) -> (n,)"""
+    dx, one = np.empty_like(dy), y.dtype.type(1)
+    for i in range(len(y)):
+        dx[i] = dy[i] * (one - y[i] * y[i])
+    return dx
+
+
 def _add_rows_relu_reference(y, b):
     y += b
     np.maximum(y, 0, out=y)

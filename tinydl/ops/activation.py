@@ -23,7 +23,7 @@ def sigmoid(x):
 def tanh(x):
     """y = tanh x;   dx = dy * (1 - y^2)"""
     y = np.tanh(x)
-    return y, lambda dy: dy * (1 - y * y)
+    return y, lambda dy: np.reshape(kernels.tanh_gradient(np.reshape(y, -1), np.reshape(dy, -1)), y.shape)
 
 
 @op
