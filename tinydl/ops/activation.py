@@ -44,7 +44,7 @@ def _flat(compute, x, *others):
 
 @op(linear=True)
 def dropout(x, p=0.5, seed=0):
-    """y_i = m_i x_i / (1 - p), m_i a hash of i and the seed that is 0 with probability p < 1, else 1;   dx_i = m_i dy_i / (1 - p)
+    """y_i = m_i x_i / (1 - p), m_i a hash of i and the seed: 0 with probability p < 1, else 1;   dx_i = m_i dy_i / (1 - p)
 
     The mask is not kept: the gradient computes it again from the seed. `nn.functional.dropout` draws the seed.
     """
