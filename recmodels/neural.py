@@ -4,6 +4,7 @@ Network, loss and fitting are three things: a model's file holds the network, wh
 holds what all of them share.
 """
 
+import inspect
 import itertools
 import numbers
 
@@ -74,11 +75,14 @@ class NeuralRecommender(TrainedInEpochs, Recommender):
 
     # ---------------------------------------------------------------- fitting
     def _check_parameters(self):
-        for name in ("k", "k_attribute", "hidden", "epochs", "patience", "batch_size"):
-            value = getattr(self, name, 1)
-            for number in value if isinstance(value, (tuple, list)) else [value]:
-                if not isinstance(number, numbers.Integral) or number < 1:
-                    raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want whole numbers of at least 1")
+        for name, parameter in inspect.signature(type(self)).parameters.items():
+            if name in ("k", "k_attribute", "hidden", "epochs", "patience", "batch_size"):
+                value, several = getattr(self, name), isinstance(parameter.default, tuple)
+                values = value if several and isinstance(value, (tuple, list)) else [value]
+                if several != (values is value) or not all(isinstance(n, numbers.Integral) and n >= 1 for n in values):
+                    want = "a tuple of whole numbers" if several else "a whole number"
+                    raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want {want} of at least 1, as in "
+                                     f"{name}={parameter.default!r}")
 
     def _fit(self, users, items, ratings, valid, stop_after=None):
         self._check_parameters()

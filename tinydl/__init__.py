@@ -6,6 +6,7 @@
     nn/, optim/, data/, training/   layers, optimizers, batches, the loop
     plotting.py                     learning curves
     kernels/                        compiled inner loops beside their readable twins
+    naming.py                       PyTorch's words beside NumPy's, and the answer to names that are not here
 
 >>> import tinydl
 >>> x = tinydl.tensor([1.0, 2.0, 3.0], requires_grad=True)
@@ -15,18 +16,19 @@
 tensor([2., 4., 6.])
 """
 
-from . import data, nn, ops, optim, training
+from . import data, naming, nn, ops, optim, training
 from ._version import version
 from .autograd import grad
 from .creation import arange, eye, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
 from .gradcheck import GradcheckError, gradcheck, gradgradcheck
 from .op import enable_grad, is_grad_enabled, no_grad, op
-from .ops import concatenate, einsum, exp, log, logsumexp, matmul, maximum, minimum, sigmoid, softmax, stack, tanh, where
+from .ops import einsum, exp, log, matmul, maximum, minimum, sigmoid, tanh, where
 from .random import generator, manual_seed
 from .row_gradient import RowGradient
 from .tensor import Tensor, from_numpy, get_default_dtype, set_default_dtype
 from .training.checkpoint import load, save
 
+concatenate, stack, softmax, logsumexp = map(naming.with_dim, (ops.concatenate, ops.stack, ops.softmax, ops.logsumexp))
 cat = concatenate
 
 __version__ = version
@@ -36,3 +38,7 @@ __all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concaten
            "is_grad_enabled", "load", "log", "logsumexp", "manual_seed", "matmul", "maximum", "minimum", "nn", "no_grad",
            "ones", "ones_like", "op", "ops", "optim", "rand", "randn", "save", "set_default_dtype", "sigmoid", "softmax",
            "stack", "tanh", "tensor", "training", "where", "zeros", "zeros_like"]
+
+
+def __getattr__(name):
+    raise naming.missing(__name__, name, ops, nn, optim, Tensor, naming.np)

@@ -118,7 +118,7 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
         if dtype is None:
             return rule(*inputs, **options)[0]
         if lists:
-            inputs = [_listed(x, dtype) if isinstance(x, (list, tuple)) else x for x in inputs]
+            inputs = [_listed(name, x, dtype) if isinstance(x, (list, tuple)) else x for x in inputs]
             arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
         recorded = parents and _mode.recording
         if recorded and len(parents) < len(arrays):
@@ -127,8 +127,8 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
             arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
         try:
             value, *pullbacks = rule(*arrays, **options)
-        except ValueError as error:
-            _explain_shapes(error, name, arrays)
+        except (ValueError, IndexError) as error:
+            explain(error, name, arrays)
             raise
         if type(value) is not np.ndarray:
             value = np.asarray(value)
@@ -162,12 +162,22 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
     return apply
 
 
-def _explain_shapes(error, name, arrays):
-    """Say of NumPy's complaint about broadcasting which operation it was, and what would have fitted."""
-    if str(error).startswith("operands could not be broadcast together with shapes"):
-        shapes = " and ".join(str(np.shape(x)) for x in arrays)
-        raise ValueError(f"{name}: got shapes {shapes}; counted from the last axis, lengths must be equal or 1: reshape one "
-                         "of them, or give it an axis of length 1 with x[:, None]") from error
+_COUNTED = "axes, and places on them, count from 0, or back from -1"
+_WANTED = {  # what NumPy says of arrays that do not fit: what would
+    "could not be broadcast": "counted from the last axis, lengths must be equal or 1: reshape one of them, or give it an "
+                              "axis of length 1 with x[:, None]",
+    "cannot reshape": "want as many numbers as there are; one length may be -1, and is worked out",
+    "axes don't match": "want each axis once", "did not match indexed": "want a mask as long as the axes that it is for",
+    "out of bounds": _COUNTED, "index out of range": _COUNTED, "too many indices": _COUNTED,
+}
+
+
+def explain(error, name, arrays):
+    """Say of NumPy's complaint which operation it was, and what would have fitted. Our own messages say so themselves."""
+    for words, wanted in _WANTED.items():
+        if words in str(error):
+            shapes = " and ".join(str(np.shape(x)) for x in arrays)
+            raise type(error)(f"{name}: got shape{'s' * (len(arrays) > 1)} {shapes}; {wanted} (NumPy: {error})") from error
 
 
 def _is_final(array):
@@ -196,15 +206,19 @@ def _common_dtype(name, one, other):
         return one
     if one.kind == "f" and other.kind == "f":
         raise TypeError(f"{name}: got tensors of dtypes {one} and {other}; nothing is converted behind your back: "
-                        "call .float() or .double() on one of them")
+                        "call .float() or .double() on one of them; NumPy's data, which is float64 unless told otherwise, "
+                        "becomes float32 by array.astype(np.float32) before it goes into a Tensor or DataLoader")
     if one.kind == "f" or other.kind == "f":
         return one if one.kind == "f" else other
     return np.result_type(one, other)
 
 
-def _listed(x, dtype):
+def _listed(name, x, dtype):
     """A list among the inputs as an array of its own: what is done to the list later is no business of the graph."""
-    array = np.array(x)
+    try:
+        array = np.array(x)
+    except ValueError:
+        raise ValueError(f"{name}: got a list whose parts differ in length, want equal ones; fill up the shorter") from None
     return array.astype(dtype) if array.dtype.kind == "f" and dtype.kind == "f" else array
 
 

@@ -9,6 +9,11 @@ import numpy as np
 from . import kernels
 
 
+def _not_for_rows(what):
+    return TypeError(f"{what} is not defined for a RowGradient, the gradient of an embedding table, which keeps only the "
+                     "rows that were read; call .dense() for the whole table as an array")
+
+
 class RowGradient:
     """G with G[rows[n]] += values[n], zero elsewhere.
 
@@ -22,7 +27,6 @@ class RowGradient:
     """
 
     __slots__ = ("rows", "values", "shape", "sparse", "unique")
-    __array_ufunc__ = None  # array + RowGradient is ours to answer, not NumPy's
 
     def __init__(self, rows, values, shape, sparse=False, unique=False):
         if rows.ndim != 1 or values.shape != (len(rows), *shape[1:]):
@@ -64,7 +68,36 @@ class RowGradient:
     __radd__ = __add__
 
     def __mul__(self, factor):
+        if np.ndim(factor):
+            raise _not_for_rows("*")
         return RowGradient(self.rows, self.values * self.values.dtype.type(factor), self.shape, self.sparse, self.unique)
+
+    __rmul__ = __mul__
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        if ufunc is np.add and method == "__call__":  # array + self, array += self
+            return np.add(*(x.dense() if isinstance(x, RowGradient) else x for x in inputs), **options)
+        if ufunc is np.multiply and inputs[1:] == (self,) and not np.ndim(inputs[0]):  # np.float32(0.1) * self
+            return self * inputs[0]
+        raise _not_for_rows(f"np.{ufunc.__name__}")
+
+    def __array__(self, dtype=None, copy=None):
+        raise _not_for_rows("a NumPy function")
+
+    def __getattr__(self, name):
+        raise AttributeError(str(_not_for_rows(f".{name}")))
 
     def __repr__(self):
         return f"RowGradient({len(self.rows)} rows of {self.shape}, {self.dtype})"
+
+
+def _refuse(symbol):
+    def operator(self, *others):
+        raise _not_for_rows(symbol)
+    return operator
+
+
+for _symbol, _names in {"-": "sub rsub neg", "/": "truediv rtruediv", "**": "pow rpow", "@": "matmul rmatmul",
+                        "abs()": "abs", "[...]": "getitem", "<": "lt", ">": "gt"}.items():
+    for _name in _names.split():
+        setattr(RowGradient, f"__{_name}__", _refuse(_symbol))

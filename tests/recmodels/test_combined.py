@@ -240,7 +240,7 @@ def test_models_is_a_list(kind, models):
 def test_a_parameter_that_a_part_has_not():
     with pytest.raises(TypeError, match="Biases has no parameter 'k', only reg_user, reg_item, sweeps"):
         CombinedBlended(models=("fm", {"model": "biases", "k": 3}))
-    with pytest.raises(ValueError, match="FactorizationMachine: got k=0, want whole numbers"):
+    with pytest.raises(ValueError, match="FactorizationMachine: got k=0, want a whole number"):
         CombinedJoint(models=("biased-mf", {"model": "fm", "k": 0}))
 
 

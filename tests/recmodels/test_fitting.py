@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from recmodels.datasets import synthetic_ratings
-from recmodels.models import MODELS
+from recmodels.models import MODELS, NeuralMF, WideDeep
 from recmodels.neural import NeuralRecommender
 from tinydl import Tensor, no_grad
 
@@ -19,3 +19,15 @@ def test_validation_scores_unread_ids_as_the_fitted_model_does(name):
     with no_grad():
         loss = model._loss(model.network_(Tensor(users), Tensor(items)), Tensor(model._target(ratings))).item()
     assert model.history_["valid_loss"][model.best_epoch_] == pytest.approx(loss, rel=1e-5)
+
+
+@pytest.mark.parametrize("model, message", [
+    (NeuralMF(hidden=(32,)), r"NeuralMF: got hidden=\(32,\), want a whole number of at least 1, as in hidden=128"),
+    (WideDeep(hidden=32), r"WideDeep: got hidden=32, want a tuple of whole numbers of at least 1, as in hidden=\(128, 64\)"),
+    (WideDeep(hidden=(32, 0)), r"got hidden=\(32, 0\), want a tuple"),
+    (NeuralMF(k=2.5), "got k=2.5, want a whole number"),
+    (NeuralMF(epochs="5"), "got epochs='5', want a whole number"),
+])
+def test_sizes_are_of_their_kind(model, message):
+    with pytest.raises(ValueError, match=message):
+        model.fit(synthetic_ratings(users=60, items=60, ratings=300, rng=0))

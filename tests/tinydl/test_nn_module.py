@@ -277,7 +277,8 @@ def test_repr_of_layers(module, text):
     ([nn.ReLU(), nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Dropout(0.0), nn.Linear(4, 2), nn.Tanh()], "tanh"),
     ([nn.Linear(3, 2), nn.ReLU()], "linear_relu")])
 def test_a_linear_and_its_relu_are_one_operation_with_the_same_numbers(layers, last):
-    net, x = nn.Sequential(*layers), Tensor(np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32), requires_grad=True)
+    net = nn.Sequential(*layers)
+    x = Tensor(np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32), requires_grad=True)
     y = net(x)
     name = y._node.name
     y.sum().backward()

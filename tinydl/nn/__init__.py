@@ -10,6 +10,7 @@
     residual.py                 Residual, ResidualBlock, ResNet
 """
 
+from .. import naming
 from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .container import ModuleDict, ModuleList, Sequential
@@ -25,3 +26,7 @@ from .pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AvgPool1d, AvgPool2d,
 from .recurrent import GRU, LSTM, RNN
 from .recurrent_cell import GRUCell, LSTMCell, RNNCell
 from .residual import Residual, ResidualBlock, ResNet
+
+
+def __getattr__(name):
+    raise naming.missing(__name__, name, functional)

@@ -17,8 +17,9 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features, bias=True, *, rng=None):
         self.in_features, self.out_features = in_features, out_features
+        weight = empty(out_features, in_features)
         bound = 1 / math.sqrt(max(1, in_features))
-        self.weight = init.uniform_(empty(out_features, in_features), -bound, bound, rng)
+        self.weight = init.uniform_(weight, -bound, bound, rng)
         self.register_parameter("bias", init.uniform_(empty(out_features), -bound, bound, rng) if bias else None)
 
     def forward(self, x):
@@ -36,8 +37,9 @@ class Bilinear(Module):
 
     def __init__(self, in1_features, in2_features, out_features, bias=True, *, rng=None):
         self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        weight = empty(out_features, in1_features, in2_features)
         bound = 1 / math.sqrt(max(1, in1_features))
-        self.weight = init.uniform_(empty(out_features, in1_features, in2_features), -bound, bound, rng)
+        self.weight = init.uniform_(weight, -bound, bound, rng)
         self.register_parameter("bias", init.uniform_(empty(out_features), -bound, bound, rng) if bias else None)
 
     def forward(self, x1, x2):

@@ -8,6 +8,7 @@ import collections
 
 import numpy as np
 
+from .. import naming
 from ..tensor import Tensor
 from .parameter import Parameter
 
@@ -26,6 +27,7 @@ class Module:
     """
 
     training = True
+    cuda, cpu = naming.NotHere("cuda", naming.ON_THE_CPU), naming.NotHere("cpu", naming.ON_THE_CPU)
 
     def __init__(self):
         pass  # subclasses may call it or not: the three tables below come up with the first attribute
@@ -43,12 +45,25 @@ class Module:
                     raise TypeError(f"{type(self).__name__}.{name} is one of the module's {table[1:]}; got "
                                     f"{type(value).__name__}, want the same kind again or None")
                 self._table(table)[name] = value
+        if isinstance(value, (list, tuple, dict)):
+            self._check_plain(name, value)
         object.__setattr__(self, name, value)
         if mine is not None:
             for table in TABLES:
                 if table != mine:
                     self._table(table).pop(name, None)
             self._table(mine)[name] = value
+
+    def _check_plain(self, name, value):
+        """Refuse what stands only in a plain list, tuple or dict: nobody finds it there, to train it or to save it."""
+        inside = value.values() if isinstance(value, dict) else value
+        inside = [x for x in inside if isinstance(x, (Module, Parameter))]
+        found = {*self.modules(), *(p for m in self.modules() for p in m._table("_parameters").values())} if inside else ()
+        for x in inside:
+            if x not in found:
+                raise TypeError(f"{type(self).__name__}.{name}: got a {type(x).__name__} in a plain {type(value).__name__}, "
+                                "where nobody finds it, to train it or to save it; write nn.ModuleList([...]) or "
+                                "nn.ModuleDict({...}), and give a Parameter an attribute of its own")
 
     def __delattr__(self, name):
         object.__delattr__(self, name)
@@ -112,6 +127,9 @@ class Module:
 
     def _named(self, table):
         for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if isinstance(value, (list, dict)) and name not in TABLES:
+                    module._check_plain(name, value)  # it may have grown since it was assigned
             for name, value in module._table(table).items():
                 if value is not None:
                     yield (f"{path}.{name}" if path else name), value
@@ -168,7 +186,9 @@ class Module:
 
     def to(self, dtype):
         """Turn all floating parameters and buffers into `dtype`, in place, and forget the gradients. Returns self."""
-        dtype = np.dtype(dtype)
+        dtype = naming.dtype_or_cpu(type(self).__name__, dtype)
+        if dtype is None:
+            return self
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"{type(self).__name__}.to: got {dtype}, want float32 or float64")
         for parameter in self.parameters():

@@ -1,5 +1,7 @@
 """Parameter: a tensor that a module owns and an optimizer changes."""
 
+import numbers
+
 import numpy as np
 
 from ..tensor import Tensor, get_default_dtype
@@ -21,4 +23,7 @@ class Parameter(Tensor):
 
 def empty(*shape):
     """An unfilled parameter of the default dtype, for `init` to fill."""
+    if not all(isinstance(n, numbers.Integral) and n >= 0 for n in shape):
+        raise ValueError(f"the layer got sizes that make a parameter of shape ({', '.join(map(repr, shape))}), want whole "
+                         "numbers of at least 0; give one number a size, as in Linear(3, 4)")
     return Parameter(np.empty(shape, get_default_dtype()))

@@ -86,6 +86,9 @@ def _linear_relu(x, weight, bias):
 
 
 def _check_linear(name, x, weight):
+    if not hasattr(x, "ndim"):
+        raise TypeError(f"{name}: got x of type {type(x).__name__}, want a tensor (..., {weight.shape[1]}); make one with "
+                        "tinydl.tensor(...)")
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(f"{name}: got x {x.shape} for a weight {weight.shape} (out, in); x's last axis must be "
                          f"{weight.shape[1]} long: reshape x, or make the layer for what x has")

@@ -7,8 +7,8 @@ import collections
 
 import numpy as np
 
-from .. import autograd
-from ..op import is_grad_enabled
+from .. import autograd, naming
+from ..op import explain, is_grad_enabled
 from ..tensor import Tensor
 from . import activation, arithmetic, indexing, linear_algebra, reduction, shape
 from .shape import broadcast_to, reshape
@@ -23,7 +23,11 @@ def _array(x):
 def _untracked(function):
     """A NumPy function whose result has no gradient (comparisons, argmax, isnan): tensors in, tensor out."""
     def apply(*args, **kwargs):
-        return Tensor._of(np.asarray(function(*map(_array, args), **kwargs)))
+        try:
+            return Tensor._of(np.asarray(function(*map(_array, args), **kwargs)))
+        except (ValueError, IndexError) as error:
+            explain(error, function.__name__, args)
+            raise
     return apply
 
 
@@ -88,7 +92,7 @@ def _extreme(everything, argument):
     def method(self, dim=None, keepdim=False):
         if dim is None:
             return everything(self)
-        indices = np.expand_dims(argument(self._data, axis=dim), dim)
+        indices = np.expand_dims(_untracked(argument)(self, axis=dim)._data, dim)
         values = indexing.gather(self, dim % self.ndim, indices)
         if not keepdim:
             values, indices = shape.squeeze(values, axis=dim), np.squeeze(indices, dim)
@@ -120,7 +124,8 @@ def _var(self, dim=None, correction=1, keepdim=False):
 
 
 def _to(self, dtype):
-    return self if self.dtype == np.dtype(dtype) else arithmetic.astype(self, dtype=np.dtype(dtype))
+    dtype = naming.dtype_or_cpu("Tensor", dtype)
+    return self if dtype is None or self.dtype == dtype else arithmetic.astype(self, dtype=dtype)
 
 
 _METHODS = {
@@ -161,8 +166,21 @@ _METHODS = {
     "backward": autograd.backward,
 }
 for _name, _function in _METHODS.items():
-    setattr(Tensor, _name, _function)
+    _ours = _function.__module__ == __name__  # not an operation, which keeps its own name
+    setattr(Tensor, _name, naming.method(_name, _function) if _ours else _function)
 Tensor.T = property(lambda self: shape.transpose(self))
+
+_NOT_HERE = {
+    "cuda": naming.ON_THE_CPU, "cpu": naming.ON_THE_CPU, "device": naming.ON_THE_CPU,
+    "contiguous": "nothing here asks for an order in memory; leave it out",
+    "view_as": "write x.reshape(other.shape)", "expand_as": "write x.expand(other.shape)",
+    "masked_fill": "write tinydl.where(mask, value, x)", "repeat": "write x.expand(...), or tinydl.cat([x, x], dim)",
+    "chunk": "write x.split(size, dim)", "topk": "write np.argsort(x)", "sort": "write np.argsort(x)",
+    "int": "write x.long()",
+    "add_": "write x += y, within tinydl.no_grad()", "sub_": "write x -= y, within tinydl.no_grad()",
+}
+for _name, _advice in _NOT_HERE.items():
+    setattr(Tensor, _name, naming.NotHere(_name, _advice))
 
 
 # ------------------------------------------------------------------------------------------------ NumPy's protocols

@@ -4,16 +4,25 @@ The test split cannot get here: `fit` knows a training and a validation loader.
 """
 
 import math
+import numbers
 import time
 
 import numpy as np
 
 from .. import random
 from ..autograd import first_nonfinite
+from ..data import DataLoader
 from ..op import no_grad
-from ..tensor import from_numpy
+from ..tensor import Tensor, from_numpy
+from .callbacks import Callback
 from .checkpoint import CheckpointError, load, save
 from .history import History
+
+
+def _check_loader(name, loader):
+    if not isinstance(loader, DataLoader):
+        raise TypeError(f"{name}: got a {type(loader).__name__}, want a DataLoader; wrap the arrays, as "
+                        "DataLoader((inputs, target), batch_size=32)")
 
 
 class Trainer:
@@ -28,6 +37,19 @@ class Trainer:
     """
 
     def __init__(self, model, loss, optimizer, callbacks=(), metrics=None):
+        if not callable(loss) or isinstance(loss, type):
+            raise TypeError(f"Trainer: got loss={loss!r}, want a function of (prediction, target), as "
+                            "nn.functional.mse_loss or nn.MSELoss()")
+        several = isinstance(callbacks, (list, tuple))
+        for callback in callbacks if several else [callbacks]:
+            if not several or not isinstance(callback, Callback):
+                raise TypeError(f"Trainer: got {'a callback' if several else 'callbacks'} of type "
+                                f"{type(callback).__name__}, want a list of Callback objects, as [EarlyStopping()]; a "
+                                "function becomes one as a method, say on_epoch_end, of a subclass of Callback")
+        moved = {p for group in optimizer.param_groups for p in group["params"]}
+        if not any(p in moved for p in model.parameters()):
+            raise ValueError(f"Trainer: got an optimizer that holds none of the parameters of this {type(model).__name__}, "
+                             "which would stay as they are; make it of model.parameters(), of this very model")
         self.model, self.loss, self.optimizer = model, loss, optimizer
         self.callbacks, self.metrics = list(callbacks), dict(metrics or {})
         self.history = History()
@@ -43,6 +65,10 @@ class Trainer:
         Called again, it goes on where it stopped. resume_from: a checkpoint to go on from; where there is no such file yet,
         training starts at the beginning.
         """
+        if not isinstance(epochs, numbers.Integral) or epochs < 0:
+            raise ValueError(f"fit: got epochs={epochs!r}, want a whole number of at least 0")
+        for loader in (train_loader, *([] if valid_loader is None else [valid_loader])):
+            _check_loader("fit", loader)
         if len(train_loader) == 0:
             raise ValueError(f"fit: {train_loader!r} has no batch; take a smaller batch_size, or drop_last=False")
         self.train_loader, self.valid_loader, self.epochs = train_loader, valid_loader, epochs
@@ -89,6 +115,10 @@ class Trainer:
     def _step(self, batch):
         *inputs, target = batch
         loss = self.loss(self.model(*inputs), target)
+        if not isinstance(loss, Tensor) or loss.numel() != 1:
+            got = f"a tensor of shape {loss.shape}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise TypeError(f"Trainer: the loss gave {got}, want a tensor with one number, the mean over the batch; pass "
+                            'reduction="mean" (the default) or return .mean(), without .item()')
         value = loss.item()
         if not math.isfinite(value):
             names = {parameter: name for name, parameter in self.model.named_parameters()}
@@ -118,6 +148,7 @@ class Trainer:
     # ---------------------------------------------------------------- without training
     def predict(self, loader):
         """The model's outputs for all batches of (inputs..., target), in evaluation mode, as one array."""
+        _check_loader("predict", loader)
         modes = [(module, module.training) for module in self.model.modules()]
         self.model.eval()
         try:
@@ -129,6 +160,7 @@ class Trainer:
 
     def evaluate(self, loader):
         """{"loss": ..., and every metric}, over all of the loader's rows at once. The loader must not shuffle."""
+        _check_loader("evaluate", loader)
         if loader.shuffle:
             raise ValueError("evaluate: got a loader that shuffles; predictions and targets would not stay in order")
         prediction = self.predict(loader)
