@@ -78,8 +78,9 @@ class NeuralRecommender(TrainedInEpochs, Recommender):
         for name, parameter in inspect.signature(type(self)).parameters.items():
             if name in ("k", "k_attribute", "hidden", "epochs", "patience", "batch_size"):
                 value, several = getattr(self, name), isinstance(parameter.default, tuple)
-                values = value if several and isinstance(value, (tuple, list)) else [value]
-                if several != (values is value) or not all(isinstance(n, numbers.Integral) and n >= 1 for n in values):
+                values = value if several else [value]
+                if not (isinstance(values, (tuple, list))
+                        and all(isinstance(n, numbers.Integral) and n >= 1 for n in values)):
                     want = "a tuple of whole numbers" if several else "a whole number"
                     raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want {want} of at least 1, as in "
                                      f"{name}={parameter.default!r}")

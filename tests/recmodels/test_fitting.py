@@ -30,4 +30,4 @@ def test_validation_scores_unread_ids_as_the_fitted_model_does(name):
 ])
 def test_sizes_are_of_their_kind(model, message):
     with pytest.raises(ValueError, match=message):
-        model.fit(synthetic_ratings(users=60, items=60, ratings=300, rng=0))
+        model.fit(synthetic_ratings(users=60, items=60, ratings=1200, rng=0))
