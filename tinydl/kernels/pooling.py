@@ -24,23 +24,22 @@ def _max_places_reference(x, M, N, K, R, s, t, top, left, d, e):
             larger = ((places < 0) | (window > largest) | np.isnan(window)) & inside[:, :, None]
             largest = np.where(larger, window, largest)
             places = np.where(larger, (v[:, None] * W + w)[:, :, None].astype(np.int32), places)
-    return places
+    return largest, places
 
 
 @kernel(_max_places_reference, parallel=True)
 def max_places(x, M, N, K, R, s, t, top, left, d, e):
-    """places[b, m, n, c] = v W + w of the first largest x[b, v, w, c] with v = m s + k d - top, w = n t + r e - left.
+    """y[b, m, n, c] = the largest x[b, v, w, c], v = m s + k d - top, w = n t + r e - left, and v W + w of the first such.
 
-    Over the cells (k, r), k < K, r < R, that are inside the image; nan counts as the largest.  (B, H, W, C) -> (B, M, N, C)
+    Over the cells (k, r), k < K, r < R, that are inside the image; nan counts as largest. (B, H, W, C) -> twice (B, M, N, C)
     """
     B, H, W, C = x.shape
-    places = np.empty((B, M, N, C), np.int32)
+    y, places = np.empty((B, M, N, C), x.dtype), np.empty((B, M, N, C), np.int32)
 
     def search_image(b):
-        largest = np.empty(C, x.dtype)
         for m in range(M):
             for n in range(N):
-                place = places[b, m, n]
+                largest, place = y[b, m, n], places[b, m, n]
                 for c in range(C):
                     place[c] = -1
                 for k in range(K):
@@ -60,7 +59,7 @@ def max_places(x, M, N, K, R, s, t, top, left, d, e):
     else:
         for b in prange(B):
             search_image(b)
-    return places
+    return y, places
 
 
 def _pick_places_reference(x, places):

@@ -17,10 +17,13 @@ def _pixels(x):
 
 
 @op(linear=True)
-def _pick(x, places=None):
-    """y[b, c, m, n] = x[b, c, places[b, m, n, c]];   dx = dy put at the places, from 0"""
+def _pick(x, places=None, found=None):
+    """y[b, c, m, n] = x[b, c, places[b, m, n, c]];   dx = dy put at the places, from 0
+
+    found: the numbers at the places (B, M, N, C), from who has read them already.
+    """
     size = x.shape[2:]
-    y = kernels.pick_places(_pixels(channels_last(x)), _pixels(places))
+    y = kernels.pick_places(_pixels(channels_last(x)), _pixels(places)) if found is None else found
     return channels_first(np.reshape(y, places.shape)), lambda dy: _put(dy, places=places, size=size)
 
 
@@ -67,11 +70,11 @@ def _max_pool(name, dims, x, kernel_size, stride, padding, dilation):
     for n, k, s, p, d, length in zip(images.shape[2:], cells, stride, padding, dilation, output, strict=True):
         met = np.arange(length)[:, None] * s - p + np.arange(k) * d
         if d > 1 and p > 0 and not np.all(np.any((met >= 0) & (met < n), axis=1)):
-            raise ValueError(f"{name}: with kernel {k}, padding {p} and dilation {d} there are windows without a single cell "
-                             f"inside of the image (length {n}), which have no maximum; take less padding or dilation")
+            raise ValueError(f"{name}: with kernel {k}, padding {p} and dilation {d} there are windows without a single "
+                             f"cell inside of the image (length {n}), which have no maximum; take less padding or dilation")
     values = images._data if isinstance(images, Tensor) else images
-    places = kernels.max_places(channels_last(values), *output, *cells, *stride, *padding, *dilation)
-    return back(_pick(images, places=places))
+    largest, places = kernels.max_places(channels_last(values), *output, *cells, *stride, *padding, *dilation)
+    return back(_pick(images, places=places, found=largest))
 
 
 def max_pool1d(x, kernel_size, stride=None, padding=0, dilation=1):
