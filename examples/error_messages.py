@@ -55,6 +55,16 @@ def changed_in_place():
     y.backward()
 
 
+def layers_in_a_list():
+    model = nn.Module()
+    model.layers = [nn.Linear(2, 2), nn.Linear(2, 1)]
+
+
+def another_optimizer():
+    optimizer = optim.SGD(nn.Linear(2, 1).parameters(), lr=0.1)
+    Trainer(nn.Linear(2, 1), F.mse_loss, optimizer)
+
+
 def backward_twice():
     x = tensor([1.0, 2.0], requires_grad=True)
     y = (x * x).sum()
@@ -136,6 +146,8 @@ MISTAKES = {
     "Dtypes": [
         ("added float32 and float64", lambda _: zeros(2) + zeros(2, dtype=np.float64), TypeError,
          ["add: got tensors of dtypes float32 and float64", "nothing is converted", "call .float() or .double()"]),
+        ("trained on NumPy's float64", lambda _: train_on(np.ones((8, 2)), np.ones((8, 1))), TypeError,
+         ["linear: got tensors of dtypes float64 and float32", "nothing is converted", "array.astype(np.float32)"]),
         ("asked for gradients of whole numbers", lambda _: tensor([1, 2], requires_grad=True), TypeError,
          ["got int64", "only floating dtypes", "pass dtype=np.float32"]),
         ("looked up the ids 1.0 and 2.0", lambda _: nn.Embedding(3, 2)(tensor([1.0, 2.0])), TypeError,
@@ -182,6 +194,12 @@ MISTAKES = {
          ["no graph behind it", "does not require grad", "made with requires_grad=True"]),
     ],
     "Settings": [
+        ("kept layers in a plain list", lambda _: layers_in_a_list(), TypeError,
+         ["Module.layers: got a Linear in a plain list", "nobody finds it", "write nn.ModuleList"]),
+        ("trained a model with another's optimizer", lambda _: another_optimizer(), ValueError,
+         ["an optimizer that holds none of the parameters", "", "make it of model.parameters()"]),
+        ("summed along axis=0", lambda _: zeros(2, 3).sum(axis=0), TypeError,
+         ["Tensor.sum: got axis=0", "PyTorch's words", "write dim=0"]),
         ("set a negative learning rate", lambda _: optim.Adam([zeros(2, requires_grad=True)], lr=-0.1), ValueError,
          ["Adam: got lr=-0.1", "want a finite number >= 0", ""]),
         ("asked a model for the best 0 items", lambda _: fitted().recommend([1], k=0), ValueError,
