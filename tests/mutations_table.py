@@ -14,6 +14,7 @@ RECURRENT = "tinydl/test_nn_recurrent.py"
 OPTIM = "tinydl/test_optim.py"
 TRAINING = "tinydl/test_training.py"
 CONTRACT = "recmodels/test_contract.py"
+MISTAKES = "tinydl/test_first_mistakes.py"
 CHECKINS = "recmodels/test_checkin_recommender.py -k 'not (fpmc or knn or nfm or ntf or venues)'"
 
 CHAPTERS = [
@@ -966,5 +967,45 @@ CHAPTERS = [
         ("self.network_.load_state_dict(state[\"network\"])", "pass"),
         ("self.best_epoch_ = state[\"best_epoch\"]", "self.best_epoch_ = 1"),
         ("trainer.epoch\n        self.network_.eval()", "trainer.epoch"),
+    ]),
+    # ------------------------------------------------------------------------------------------ first mistakes
+    ("tinydl/naming.py", MISTAKES, [
+        ("options[numpys] = options.pop(word)", "options.pop(word)"),
+        ("if numpys in options:", "if False:"),
+        ("\"unexpected keyword\" in str(error)", "False"),
+        ("isinstance(given, str) and given == \"cpu\"", "False"),
+        ("for place, known in names.items() if name in known]", "for place, known in names.items() if False]"),
+        ("difflib.get_close_matches(name, found)", "found"),
+    ]),
+    ("tinydl/nn/module.py", MISTAKES, [
+        ("if isinstance(value, (list, tuple, dict)):", "if False:"),
+        ("if x not in found:", "if True:"),
+        ("module._check_plain(name, value)  #", "pass  #"),
+    ]),
+    ("tinydl/nn/parameter.py", MISTAKES, [
+        ("and n >= 0 for", "for"),
+        ("isinstance(n, numbers.Integral) and n", "n"),
+    ]),
+    ("tinydl/op.py", MISTAKES, [
+        ("except (ValueError, IndexError) as error:", "except ValueError as error:"),
+        ("\"cannot reshape\": ", "\"cannot  reshape\": "),
+        ("if words in str(error):", "if False:"),
+    ]),
+    ("tinydl/row_gradient.py", MISTAKES, [
+        ("if np.ndim(factor):", "if False:"),
+        ("__rmul__ = __mul__", "pass"),
+        ("if ufunc is np.add and method", "if False and method"),
+        ("and not np.ndim(inputs[0]):", "and False:"),
+    ]),
+    ("tinydl/training/trainer.py", MISTAKES, [
+        ("if not any(p in moved for p in model.parameters()):", "if False:"),
+        ("or loss.numel() != 1:", "or False:"),
+        ("or epochs < 0:", "or False:"),
+        ("or isinstance(loss, type):", "or False:"),
+        ("        _check_loader(\"predict\", loader)", "        pass"),
+    ]),
+    ("recmodels/neural.py", "recmodels/test_fitting.py -k sizes", [
+        ("isinstance(parameter.default, tuple)", "False"),
+        ("isinstance(n, numbers.Integral) and n >= 1", "n >= 1"),
     ]),
 ]
