@@ -58,6 +58,9 @@ def take(x, indices=None, axis=0):
 def gather(x, axis, index):
     """y[i, j] = x[index[i, j], j] for axis 0, x[i, index[i, j]] for axis 1: PyTorch's gather, np.take_along_axis."""
     index = _plain(index)
+    if not -index.ndim <= axis < index.ndim:
+        raise IndexError(f"gather: got axis {axis} for an index of shape {index.shape}, want it at least {-index.ndim} and "
+                         f"below {index.ndim}")
     grid = list(np.ogrid[tuple(slice(n) for n in index.shape)])
     grid[axis] = index
     return getitem(x, tuple(grid))

@@ -129,5 +129,8 @@ def flatten(x, start=0, end=-1):
     """Make one axis of the axes from start to end, both included."""
     if x.ndim == 0:
         return reshape(x, shape=(1,))
+    if not (-x.ndim <= start < x.ndim and -x.ndim <= end < x.ndim):
+        raise IndexError(f"flatten: got axes {start} to {end} of shape {x.shape}, want them at least {-x.ndim} and below "
+                         f"{x.ndim}")
     start, end = start % x.ndim, end % x.ndim
     return reshape(x, shape=x.shape[:start] + (math.prod(x.shape[start:end + 1]),) + x.shape[end + 1:])
