@@ -14,7 +14,7 @@ from . import kernels
 def distinct(ids, size):
     """(every id once, in the order of first appearance; where in there each of them is), of ids (B,) in [0, size)
 
-    >>> distinct(np.array([7, 3, 7]), 10)
+    >>> distinct([7, 3, 7], 10)
     (array([7, 3]), array([0, 1, 0]))
     """
     ids = ops.indexing.checked_ids(ids, size, "distinct")
