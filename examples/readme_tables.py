@@ -36,9 +36,10 @@ def assignment1(record):
             f"{sizes['test']:,} test ratings by `default_rng(seed).permutation(n)`, seeds {seeds} (of split and training); "
             "mean ± deviation. "
             "*Refit*: trained again on training and validation ratings for the epochs that validation chose.", "",
-            *table(["model", "RMSE", "MAE", "RMSE, refit", "MAE, refit", "s / epoch", "parameters"],
+            *table(["model", "RMSE", "MAE", "RMSE, refit", "MAE, refit", "epochs", "parameters"],
                    [[name, *(cell(rows, key) for key in ("rmse", "mae", "refit_rmse", "refit_mae")),
-                     cell(rows, "seconds_per_epoch", 2), f"{rows[0]['parameters']:,}"] for name, rows in rated.items()]),
+                     "/".join(str(row["epochs"]) for row in rows if row["epochs"]), f"{rows[0]['parameters']:,}"]
+                    for name, rows in rated.items()]),
             *table(["does the user like it (a rating of 4 or 5)?", "AUC", "log-loss"],
                    [[name, cell(rows, "auc"), cell(rows, "log_loss")] for name, rows in liked.items()])]
 
