@@ -3,7 +3,7 @@
 import numpy as np
 
 from .common import TINYDL, Row
-from .training import TinydlTraining, TorchTraining, dense_flops
+from .training import CovectorGradients, TinydlTraining, TorchTraining, dense_flops
 
 BATCH, CHANNELS, UNITS, CLASSES, LR = 128, (1, 32, 64), 128, 10, 1e-3
 
@@ -77,32 +77,12 @@ def _sequences(quick):
             **_uniform(rng, {"": (OUTPUTS, INPUTS, WINDOW)})}
 
 
-class _Side:
-    """loss = <v, output>: a random covector, so that no gradient is a sum of ones."""
-
-    def __init__(self, module, x, v):
-        self.module, self.x, self.v = module, x, v
-
-    def run(self):
-        for leaf in (self.x, *self.module.parameters()):
-            leaf.grad = None
-        loss = (self.module(self.x) * self.v).sum()
-        loss.backward()
-        return loss
-
-    def check(self):
-        loss = self.run()
-        gradients = {"x": self.x, **dict(self.module.named_parameters())}
-        return {"loss": np.array(loss.item(), np.float32),
-                **{name: leaf.grad.numpy().copy() for name, leaf in gradients.items()}}
-
-
 def _tinydl_1d(problem):
     import tinydl
 
     module = tinydl.nn.Conv1d(INPUTS, OUTPUTS, WINDOW, padding="same")
     module.load_state_dict(_weights(problem))
-    return _Side(module, tinydl.tensor(problem["x"], requires_grad=True), tinydl.tensor(problem["v"]))
+    return CovectorGradients(module, tinydl.tensor(problem["x"], requires_grad=True), tinydl.tensor(problem["v"]))
 
 
 def _torch_1d(problem):
@@ -110,7 +90,7 @@ def _torch_1d(problem):
 
     module = torch.nn.Conv1d(INPUTS, OUTPUTS, WINDOW, padding="same")
     module.load_state_dict({name: torch.from_numpy(array) for name, array in _weights(problem).items()})
-    return _Side(module, torch.tensor(problem["x"], requires_grad=True), torch.from_numpy(problem["v"]))
+    return CovectorGradients(module, torch.tensor(problem["x"], requires_grad=True), torch.from_numpy(problem["v"]))
 
 
 ROWS = {

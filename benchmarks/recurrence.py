@@ -3,6 +3,7 @@
 import numpy as np
 
 from .common import TINYDL, Row
+from .training import CovectorGradients
 
 STEPS, BATCH, INPUTS, HIDDEN = 50, 128, 64, 128
 GATES = {"LSTM": 4, "GRU": 3}
@@ -19,27 +20,6 @@ def _problem(kind):
     return problem
 
 
-class _Side:
-    """loss = <v, output>: a random covector, so that no gradient is a sum of ones."""
-
-    def __init__(self, module, x, v):
-        self.module, self.x, self.v = module, x, v
-
-    def run(self):
-        for leaf in (self.x, *self.module.parameters()):
-            leaf.grad = None
-        output, _ = self.module(self.x)
-        loss = (output * self.v).sum()
-        loss.backward()
-        return loss
-
-    def check(self):
-        loss = self.run()
-        gradients = {"x": self.x, **dict(self.module.named_parameters())}
-        return {"loss": np.array(loss.item(), np.float32),
-                **{name: leaf.grad.numpy().copy() for name, leaf in gradients.items()}}
-
-
 def _weights(problem):
     return {name: array for name, array in problem.items() if name not in ("x", "v")}
 
@@ -50,7 +30,7 @@ def _tinydl(kind):
 
         module = getattr(tinydl.nn, kind)(INPUTS, HIDDEN)
         module.load_state_dict(_weights(problem))
-        return _Side(module, tinydl.tensor(problem["x"], requires_grad=True), tinydl.tensor(problem["v"]))
+        return CovectorGradients(module, tinydl.tensor(problem["x"], requires_grad=True), tinydl.tensor(problem["v"]))
     return build
 
 
@@ -60,7 +40,7 @@ def _torch(kind):
 
         module = getattr(torch.nn, kind)(INPUTS, HIDDEN)
         module.load_state_dict({name: torch.from_numpy(array) for name, array in _weights(problem).items()})
-        return _Side(module, torch.tensor(problem["x"], requires_grad=True), torch.from_numpy(problem["v"]))
+        return CovectorGradients(module, torch.tensor(problem["x"], requires_grad=True), torch.from_numpy(problem["v"]))
     return build
 
 

@@ -84,6 +84,30 @@ class TorchTraining:
         return {"loss": loss.detach().numpy(), **gradients}
 
 
+class CovectorGradients:
+    """loss = <v, output>, and the gradients of parameters and x, in either library. v is random: no sums of ones.
+
+    Of a module that gives (output, state), the output counts.
+    """
+
+    def __init__(self, module, x, v):
+        self.module, self.x, self.v = module, x, v
+
+    def run(self):
+        for leaf in (self.x, *self.module.parameters()):
+            leaf.grad = None
+        output = self.module(self.x)
+        loss = ((output[0] if isinstance(output, tuple) else output) * self.v).sum()
+        loss.backward()
+        return loss
+
+    def check(self):
+        loss = self.run()
+        gradients = {"x": self.x, **dict(self.module.named_parameters())}
+        return {"loss": np.array(loss.item(), np.float32),
+                **{name: leaf.grad.numpy().copy() for name, leaf in gradients.items()}}
+
+
 def torch_optimizers(model, lr, sparse=False, decayed=(), weight_decay=0.0):
     """Adam in PyTorch's fastest form: fused; with `sparse`, SparseAdam for the tables whose gradients are sparse.
 

@@ -51,9 +51,6 @@ class CheckInFeatures:
         *first, self.vocabulary = np.cumsum([0, *sizes.values()]).tolist()
         self.start = dict(zip(sizes, first, strict=True))
         self.items = np.stack([self.start["venue"] + np.arange(self.n_items), self.start["category"] + category], axis=1)
-        visits = log.by_user
-        self._first, self._end = int(visits.time.min()), int(visits.time.max()) + 1
-        self._key = self._in_order(visits.user, visits.time)  # rises
         self._numbers = CandidateNumbers(log, venues, category, "counts" in options, "distance" in options)
         self.numbers = self._numbers.size
 
@@ -63,28 +60,19 @@ class CheckInFeatures:
         last = np.append(time[0], time)[np.searchsorted(time, timestamps)]  # before the first, time[0] is not earlier
         return np.where(timestamps - last > _DAY, last + 1, timestamps)
 
-    def _in_order(self, users, time):
-        """One number for both, rising with the user, then with time."""
-        return users * (self._end - self._first + 1) + np.clip(time, self._first, self._end) - self._first
-
-    def _last(self, users, asof, n=1):
-        """(Q, n) rows of the log's `by_user`: each user's last n visits before asof, latest first; -1 for none."""
-        row = np.searchsorted(self._key, self._in_order(users, asof))[:, None] - 1 - np.arange(n)
-        return np.where(row >= self.log.start[users][:, None], row, -1)
-
     def context(self, users, local, asof):
         """(index (Q, F_c), values (Q, F_c)): the features of the users (rows of the log) at these local times."""
         visits = self.log.by_user
         index = [np.minimum(users, self.n_users), self.start["time"] + self._time(local)]
         if "previous" in self.options:
-            last = self._last(users, asof)[:, 0]
+            last = self.log.last(users, asof)[:, 0]
             gap = np.searchsorted(_GAPS, asof - visits.time[last])
             index += [self.start["previous"] + np.where(last < 0, self.n_items, visits.item[last]),
                       self.start["gap"] + np.where(last < 0, len(_GAPS) + 1, gap)]
         index = np.stack(index, axis=1)
         values = np.ones(index.shape, np.float32)
         if "history" in self.options:
-            last = self._last(users, asof, _BAG)
+            last = self.log.last(users, asof, _BAG)
             age = visits.time[last[:, :1]] - visits.time[last]  # since the latest of them
             weight = np.where(last < 0, 0.0, 0.5 ** (age / _HALF))
             weight /= np.maximum(weight.sum(axis=1, keepdims=True), 1)  # at least the latest, 1
@@ -94,4 +82,4 @@ class CheckInFeatures:
 
     def candidates(self, users, local, asof, candidates):
         """(Q, N, P) float32: the numbers of the candidates (Q, N), columns of the catalogue."""
-        return self._numbers(users, local, asof, self._last(users, asof)[:, 0], candidates)
+        return self._numbers(users, local, asof, self.log.last(users, asof)[:, 0], candidates)

@@ -1,6 +1,7 @@
 """VisitLog: the check-ins that a model of check-ins may look back on, in the order of time and user by user."""
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -69,6 +70,25 @@ class VisitLog:
         keys = [pandas.MultiIndex.from_arrays([user, log.by_time.item, log.by_time.time]) for user, log in (
             (self.by_time.user, self), (self.rows(other.users)[other.by_time.user], other))]
         return keys[1].isin(keys[0])
+
+    @functools.cached_property
+    def _span(self):
+        """The log's first moment, and the one after its last."""
+        return int(self.by_user.time.min()), int(self.by_user.time.max()) + 1
+
+    def _in_order(self, rows, time):
+        """One number for both, rising with the user, then with time."""
+        first, end = self._span
+        return rows * (end - first + 1) + np.clip(time, first, end) - first
+
+    @functools.cached_property
+    def _keys(self):
+        return self._in_order(self.by_user.user, self.by_user.time)  # rises
+
+    def last(self, rows, timestamps, n=1):
+        """(Q, n) rows of `by_user`: each user's last n visits before the moment, latest first; -1 for none."""
+        row = np.searchsorted(self._keys, self._in_order(rows, timestamps))[:, None] - 1 - np.arange(n)
+        return np.where(row >= self.start[rows][:, None], row, -1)
 
     def visited(self, rows, timestamps):
         """(start (Q + 1,), items): the venues, each once and sorted, that each query's user was in before its moment."""

@@ -6,9 +6,20 @@ import sys
 from ..checkin_evaluation import compare_table, evaluate_checkins, evaluate_new_venues, fit_and_evaluate
 from ..checkin_recommender import CheckInRecommender
 from ..datasets import load_checkins
-from ..runs import load_run, prepare_run, save_run
+from ..runs import prepare_run, save_run
 from ..splits import time_split
-from .common import check_data, label, make_model, make_models, say, seeds_text, settings_of, user_id, with_parameters
+from .common import (
+    check_data,
+    label,
+    make_model,
+    make_models,
+    runs_by,
+    say,
+    seeds_text,
+    settings_of,
+    user_id,
+    with_parameters,
+)
 
 
 def train(args):
@@ -59,12 +70,7 @@ def recommend(args, settings):
 
 def compare_runs(folders):
     """Two tables of runs, events and contexts, for each split and regime."""
-    tables = {}
-    for folder in folders:
-        settings, row = load_run(folder)
-        key = settings["fingerprint"], settings["protocol"], settings["regime"]
-        tables.setdefault(key, []).append((settings, row))
-    for runs in tables.values():
+    for runs in runs_by(folders, "fingerprint", "protocol", "regime"):
         first = runs[0][0]
         say(f"{first['data']}{' (SYNTHETIC)' * first['synthetic']}: {first['sizes']}; {first['protocol']}; "
             f"{first['regime']}", seeds_text(sorted({settings["seed"] for settings, _ in runs})))

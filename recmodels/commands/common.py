@@ -1,7 +1,7 @@
 """What the verbs share: models by name with their settings, labels in tables, lines on the terminal."""
 
 from ..models import CHECKIN_MODELS, MODELS
-from ..runs import fingerprint
+from ..runs import fingerprint, load_run
 
 ALL_MODELS = {**MODELS, **CHECKIN_MODELS}
 _ELSEWHERE = {"seed": "say --seed S", "verbose": "say --quiet for no lines while training",
@@ -81,6 +81,15 @@ def check_data(run, settings, given, data):
         raise WrongUse(f"{run} was trained on other data than {given or settings['data']}: {settings['data']}, fingerprint "
                        f"{settings['fingerprint']}, here {fingerprint(data)}. Its test part may have trained the model: "
                        "give --data with the data of the run, or train again")
+
+
+def runs_by(folders, *keys):
+    """[[(settings, metrics) of a run, ..], ..]: the run folders, those together whose settings agree in `keys`."""
+    groups = {}
+    for folder in folders:
+        settings, row = load_run(folder)
+        groups.setdefault(tuple(settings[key] for key in keys), []).append((settings, row))
+    return list(groups.values())
 
 
 def label(settings):

@@ -6,9 +6,20 @@ import sys
 from ..datasets import load_ratings
 from ..evaluation import METRICS, evaluate_ratings, rating_metrics, results_table
 from ..recommender import Recommender
-from ..runs import load_run, prepare_run, save_run
+from ..runs import prepare_run, save_run
 from ..splits import random_split
-from .common import check_data, label, make_model, make_models, say, seeds_text, settings_of, user_id, with_parameters
+from .common import (
+    check_data,
+    label,
+    make_model,
+    make_models,
+    runs_by,
+    say,
+    seeds_text,
+    settings_of,
+    user_id,
+    with_parameters,
+)
 
 
 def train(args):
@@ -50,11 +61,7 @@ def recommend(args, settings):
 
 def compare_runs(folders):
     """One table of runs for each split that they were made on."""
-    tables = {}
-    for folder in folders:
-        settings, row = load_run(folder)
-        tables.setdefault((settings["fingerprint"], settings["protocol"]), []).append((settings, row))
-    for runs in tables.values():
+    for runs in runs_by(folders, "fingerprint", "protocol"):
         first = runs[0][0]
         say(f"{first['data']}{' (SYNTHETIC)' * first['synthetic']}: {first['sizes']}; {first['protocol']}",
             _seeds(first["split_seed"], sorted({settings["seed"] for settings, _ in runs})))

@@ -117,12 +117,8 @@ class FPMC(TrainedInEpochs, CheckInRecommender):
 
     def _previous(self, log, users, timestamps):
         """(Q,) the last venue of the log where each user was before the moment, within the window; else I, none."""
-        visits = log.by_user
-        first = visits.time.min()
-        span = visits.time.max() - first + 2
-        key = visits.user * span + visits.time - first  # rises
-        place = np.searchsorted(key, users * span + np.clip(timestamps - first, 0, span - 1))
-        found, last = place > log.start[users], np.maximum(place - 1, 0)
+        visits, last = log.by_user, log.last(users, timestamps)[:, 0]
+        found = last >= 0
         if self.window is not None:
             found &= timestamps - visits.time[last] <= self.window * 86400
         return np.where(found, visits.item[last], len(self.items_))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas
 import pytest
 
-from recmodels import Interactions
+from recmodels import Interactions, cli
 from recmodels.splits import random_split
 
 GENRES = ("Comedy", "Drama", "Sci-Fi", "War")
@@ -44,3 +44,13 @@ def foursquare(real_data):
     from recmodels import load_foursquare
 
     return load_foursquare(real_data("tsmc2014"))
+
+
+@pytest.fixture
+def run(capsys):
+    """run(*arguments) -> (exit code, stdout, stderr) of the command `recmodels`"""
+    def call(*arguments):
+        code = cli.main([str(a) for a in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+    return call

@@ -35,16 +35,6 @@ def folder(world, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def run(capsys):
-    """run(*arguments) -> (exit code, stdout, stderr)"""
-    def call(*arguments):
-        code = cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-    return call
-
-
 def refused(result):
     """The one line that says what was wrong."""
     code, out, err = result

@@ -34,16 +34,6 @@ def split(folder):
     return time_split(load_foursquare(folder))
 
 
-@pytest.fixture
-def run(capsys):
-    """run(*arguments) -> (exit code, stdout, stderr)"""
-    def call(*arguments):
-        code = cli.main([str(a) for a in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-    return call
-
-
 @pytest.fixture(scope="module")
 def streaming_run(folder, tmp_path_factory):
     path = tmp_path_factory.mktemp("runs") / "decay"
