@@ -2,7 +2,7 @@
 
     python -m tests.mutations [--list] [--only SUBSTRING] [--jobs 1]
 
-The table is in `mutations_table.py`. First the copy passes the named tests unbroken; then each mutation is applied and its
+The table is in `mutations_table/`. First the copy passes the named tests unbroken; then each mutation is applied and its
 tests run until the first failure, which is named. A mutation that survives is a hole in the suite: write the test that
 kills it. Exit code 1 if any survives, or if the text that one replaces does not occur exactly once any more.
 Kernels run on their references (no compilation); their loops are run as plain Python by test_kernels.py.
