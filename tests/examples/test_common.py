@@ -1,5 +1,8 @@
-"""The options, the folder and the claims of the examples."""
+"""The options, the folder, the claims and the record of the examples."""
 
+import json
+
+import numpy as np
 import pytest
 
 from examples import common
@@ -18,6 +21,39 @@ def test_a_new_example_forgets_the_claims_of_the_last_one():
     common.check("wrong", False)
     common.arguments("b")
     assert common.finish() == 0
+
+
+@pytest.mark.parametrize("comparison, goal, holds", [
+    ("<", 2.0, False), ("<=", 2.0, True), (">", 2.0, False), (">=", 2.0, True), ("<", 2.001, True), (">", 1.999, True),
+    ("<=", 1.999, False), (">=", 2.001, False)])
+def test_a_claim_is_about_the_mean_of_the_seeds(comparison, goal, holds, capsys):
+    common.arguments("a")
+    assert common.claim("length in metres", [1.0, 3.0], comparison, goal) is holds
+    assert common.finish() == (not holds)
+    assert f"{'holds ' if holds else 'FAILS '} length in metres: 2 {comparison} {goal:.4g}" in capsys.readouterr().out
+
+
+def test_the_record_holds_the_call_the_claims_and_what_was_found(tmp_path, capsys):
+    args = common.arguments("a", seeds=True).parse_args(["--seeds", "0,2", "--out", str(tmp_path), "--quick"])
+    common.claim("accuracy", np.float32([0.5, 0.75]), ">=", 0.6)
+    common.claim("loss", np.float64(2), "<", 1)
+    common.check("the sky is blue", np.True_)
+    common.write_record(args, data="pixels", deep={"a": [1]})
+    assert f"record: {tmp_path / 'results.json'}" in capsys.readouterr().out
+    assert json.loads((tmp_path / "results.json").read_text()) == {
+        "example": "a", "command": "python -m examples.a --seeds 0,2 --quick", "seeds": [0, 2], "quick": True,
+        "claims": [{"what": "accuracy", "value": [0.5, 0.75], "goal": ">= 0.6", "holds": True},
+                   {"what": "loss", "value": 2.0, "goal": "< 1", "holds": False},
+                   {"what": "the sky is blue", "value": None, "goal": None, "holds": True}],
+        "data": "pixels", "deep": {"a": [1]}}
+
+
+def test_one_seed_is_a_list_of_seeds_and_wrong_seeds_end_with_the_reason(capsys):
+    assert common.arguments("a", seeds=True).parse_args(["--seed", "3"]).seeds == [3]
+    assert common.arguments("a").parse_args(["--seed", "3", "--out=x"]).command == "python -m examples.a --seed 3"
+    with pytest.raises(SystemExit):
+        common.arguments("a", seeds=True).parse_args(["--seeds", "0;1"])
+    assert "'0;1' is not whole numbers" in capsys.readouterr().err
 
 
 def test_options_and_folder(tmp_path):
