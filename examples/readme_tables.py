@@ -5,10 +5,13 @@
     python -m benchmarks --out results/benchmarks.json
 
 results/assignment2.json stands in it too, once it is there: {"city", "protocol", "seeds", "rows": {part: how many},
-"tables": {title: {model: {metric: [its value for each seed]}}}, "ablation": one more such table, "seconds"}.
+"tables": {title: {model: {metric: [its value for each seed]}}}, "ablation": one more such table, "seconds"}. And the claims
+of every other record that `common.write_record` has written, such as runs/convnet_images/results.json, copied to
+results/convnet_images.json: a line a claim, what was measured beside the goal.
 """
 
 import json
+import math
 import pathlib
 import sys
 
@@ -57,6 +60,34 @@ def assignment2(record):
     return lines
 
 
+def measured(value, digits=4):
+    """A claim's number in a few digits, of seeds "mean ± deviation"; "yes" or "no" where nothing was measured.
+
+    The digits after the point are those that the mean shows when it has `digits` in all.
+    """
+    values = value if isinstance(value, list) else [value]
+    mean = abs(sum(values) / len(values))
+    if mean and not 1e-3 <= mean < 1e5:
+        return f"{sum(values) / len(values):.2e}"
+    return mean_deviation(values, min(6, max(0, digits - 1 - math.floor(math.log10(mean)))) if mean else 1, "±")
+
+
+def claims(records):
+    """The lines of one table: what each of the records claims."""
+    rows = []
+    for record in records:
+        if record["quick"]:
+            raise ValueError(f"the record of {record['example']} is of a --quick run, whose numbers claim little; want that "
+                             f"of a full one: {record['command'].replace(' --quick', '')}")
+        call = f"`{record['command'].removeprefix('python -m examples.')}`"
+        for n, claim in enumerate(record["claims"]):
+            value = {True: "yes", False: "no"}[claim["holds"]] if claim["value"] is None else measured(claim["value"])
+            goal = (claim["goal"] or "yes") + ("" if claim["holds"] else ", **missed**")
+            rows.append(["" if n else call, claim["what"], value, goal])
+    return ["**What the other examples measured, and their goals**; mean ± deviation over the seeds. A line begins with what "
+            "follows `python -m examples.`", "", *table(["example", "what", "measured", "goal"], rows)] if rows else []
+
+
 def benchmarks(record):
     facts = "; ".join(f"{key} {value}" for key, value in record["machine"].items())
     return ["**Speed beside PyTorch**, alternating in one run, same weights, losses and gradients asserted equal "
@@ -67,11 +98,12 @@ def benchmarks(record):
 
 def with_results(readme, folder):
     """The text of README.md with its results section made anew, of the records that are in the folder."""
+    records = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
     lines = []
-    for section in (assignment1, assignment2, benchmarks):
-        path = folder / f"{section.__name__}.json"
-        if path.is_file():
-            lines += section(json.loads(path.read_text()))
+    for section in (assignment1, assignment2):
+        lines += section(records[section.__name__]) if section.__name__ in records else []
+    lines += claims([record for record in records.values() if "claims" in record])
+    lines += benchmarks(records["benchmarks"]) if "benchmarks" in records else []
     head, rest = readme.split(START)
     comment, tail = rest.split("\n", 1)[0], rest.split(END)[1]
     return "\n".join([head + START + comment, "", *lines, END]) + tail

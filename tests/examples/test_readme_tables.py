@@ -14,6 +14,15 @@ ASSIGNMENT2 = {
     "ablation": {"all but distance": {"Recall@10": [0.59, 0.61]}}}
 
 
+CLAIMS = {
+    "example": "my_example", "command": "python -m examples.my_example --seeds 0,1", "seeds": [0, 1], "quick": False,
+    "claims": [
+        {"what": "accuracy", "value": [0.9, 0.95], "goal": ">= 0.92", "holds": True},
+        {"what": "points lost", "value": 31.25, "goal": "< 30", "holds": False},
+        {"what": "the share that is left", "value": 1.25e-9, "goal": "< 0.001", "holds": True},
+        {"what": "the mirror's mirror", "value": None, "goal": None, "holds": True}]}
+
+
 def cells(line):
     return [cell.strip() for cell in line.strip("|").split("|")]
 
@@ -48,16 +57,38 @@ def test_assignment_2_is_a_table_for_each_regime():
     assert "ablation" not in "".join(example.assignment2({**ASSIGNMENT2, "ablation": {}}))
 
 
-@pytest.mark.parametrize("names", [(), ("assignment2",), ("benchmarks", "assignment2", "assignment1")])
+def test_claims_are_a_line_each_beside_their_goals():
+    lines = example.claims([CLAIMS, {**CLAIMS, "command": "python -m examples.other", "claims": CLAIMS["claims"][:1]}])
+    assert lines[2:] == [
+        "| example | what | measured | goal |", "|---|---|---|---|",
+        "| `my_example --seeds 0,1` | accuracy | 0.9250 ± 0.0354 | >= 0.92 |",
+        "|  | points lost | 31.25 | < 30, **missed** |",
+        "|  | the share that is left | 1.25e-09 | < 0.001 |", "|  | the mirror's mirror | yes | yes |",
+        "| `other` | accuracy | 0.9250 ± 0.0354 | >= 0.92 |", ""]
+    assert example.claims([]) == []
+    with pytest.raises(ValueError, match=r"of my_example is of a --quick run.*: python -m examples.my_example --seeds 0,1$"):
+        example.claims([{**CLAIMS, "quick": True, "command": CLAIMS["command"] + " --quick"}])
+
+
+@pytest.mark.parametrize("value, text", [(0, "0.0"), (12345.6, "12,346"), (-0.5, "-0.5000"), ([2.0, 4.0], "3.000 ± 1.414"),
+                                         (999999, "1.00e+06"), (0.00512, "0.005120")])
+def test_a_measured_number_has_four_digits(value, text):
+    assert example.measured(value) == text
+
+
+@pytest.mark.parametrize("names", [
+    (), ("assignment2",), ("claims",), ("benchmarks", "claims", "assignment2", "assignment1")])
 def test_only_the_section_changes_and_only_records_that_are_there_stand_in_it(names, tmp_path):
     for name in names:
-        recorded = example.ROOT / "results" / f"{name}.json"
-        (tmp_path / f"{name}.json").write_text(json.dumps(ASSIGNMENT2) if name == "assignment2" else recorded.read_text())
+        made = {"assignment2": ASSIGNMENT2, "claims": CLAIMS}.get(name)
+        recorded = json.dumps(made) if made else (example.ROOT / "results" / f"{name}.json").read_text()
+        (tmp_path / f"{name}.json").write_text(recorded)
     readme = "# Title\n\n<!-- results: made so -->\n\nold\n<!-- end of results -->\n\nafter\n"
     made = example.with_results(readme, tmp_path)
     assert made.startswith(readme.split("old")[0]) and made.endswith("\n<!-- end of results -->\n\nafter\n")
     titles = [line.split("**")[1].split(",")[0] for line in made.splitlines() if line.startswith("**")]
     assert titles == [title for name, title in (("assignment1", "Assignment I"), ("assignment2", "Assignment II"),
+                                                ("claims", "What the other examples measured"),
                                                 ("benchmarks", "Speed beside PyTorch")) if name in names]
     assert example.with_results(made, tmp_path) == made and "old" not in made
 
