@@ -84,8 +84,8 @@ def claims(records):
             value = {True: "yes", False: "no"}[claim["holds"]] if claim["value"] is None else measured(claim["value"])
             goal = (claim["goal"] or "yes") + ("" if claim["holds"] else ", **missed**")
             rows.append(["" if n else call, claim["what"], value, goal])
-    return ["**What the other examples measured, and their goals**; mean ± deviation over the seeds. A line begins with what "
-            "follows `python -m examples.`", "", *table(["example", "what", "measured", "goal"], rows)] if rows else []
+    return ["**What the other examples measured, and their goals**; mean ± deviation over the seeds. A line begins with "
+            "what follows `python -m examples.`", "", *table(["example", "what", "measured", "goal"], rows)] if rows else []
 
 
 def benchmarks(record):
