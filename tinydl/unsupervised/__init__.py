@@ -1,0 +1,6 @@
+"""Learning without labels, layer by layer: restricted Boltzmann machines.
+
+    rbm.py     RBM: energies, distributions, contrastive divergence
+"""
+
+from .rbm import RBM
