@@ -53,7 +53,8 @@ class Reconstruction(Module):
     def error(self, h, x):
         """How far x' of the code h is from x, summed over the units.  (B, H), (B, V) -> (B,)
 
-        gaussian: L = ||x - x'||^2;   binary: L = -sum_i x_i log x'_i + (1 - x_i) log(1 - x'_i) = sum_i log(1 + e^{a_i}) - x_i a_i
+        gaussian: L = ||x - x'||^2
+        binary:   L = -sum_i (x_i log x'_i + (1 - x_i) log(1 - x'_i)) = sum_i (log(1 + e^{a_i}) - x_i a_i),   x' = sigmoid(a)
         """
         a = self.visible_input(h)
         if self.visible == "binary":
@@ -95,7 +96,8 @@ class Reconstruction(Module):
     def _loader(self, name, X, *options, **named):
         X = self._checked(name, X)
         if len(X) == 0:
-            raise ValueError(f"{type(self).__name__}.fit: {name} has no rows, want at least one; did a filter leave nothing?")
+            raise ValueError(f"{type(self).__name__}.fit: {name} has no rows, want at least one; did a filter leave "
+                             "nothing?")
         return DataLoader((X, X), *options, **named)  # what goes in is what shall come out
 
     def _checked(self, name, X):

@@ -19,7 +19,8 @@ from .reconstruction import Reconstruction
 
 
 class VariationalAutoencoder(Reconstruction):
-    """Encoder h = ReLU(W_1 x + b_1), mu = W_2 h + b_2, log sigma^2 = W_3 h + b_3; decoder h' = ReLU(W_4 z + b_4), W_5 h' + b_5
+    """encoder   h = ReLU(W_1 x + b_1),    mu = W_2 h + b_2,    log sigma^2 = W_3 h + b_3
+    decoder   h' = ReLU(W_4 z + b_4),   x' = sigmoid(W_5 h' + b_5), or W_5 h' + b_5 for Gaussian units
 
     x (B, V), h and h' (B, hidden), z, mu and sigma (B, H): here the code's H numbers, n_hidden, are the latent ones. Visible
     units are "binary", P(x_i = 1 | z) = sigmoid(W_5 h' + b_5)_i, or "gaussian", N(W_5 h' + b_5, 1). Grey values in [0, 1]
