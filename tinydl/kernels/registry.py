@@ -54,10 +54,14 @@ def use_numba(enabled):
         _override.value = before
 
 
-def kernel(reference, parallel=False):
-    """Decorator that registers loops beside their NumPy reference. parallel: `prange` loops share the cores."""
+def kernel(reference, parallel=False, reorder=False):
+    """Decorator that registers loops beside their NumPy reference. parallel: `prange` loops share the cores.
+
+    reorder: sums may be taken in another order than is written, without which the sum in a dot product is not vectorised.
+    The order is the compiler's, the same in every run.
+    """
     def register(loops):
-        registry[loops.__name__] = made = Kernel(loops, reference, parallel)
+        registry[loops.__name__] = made = Kernel(loops, reference, parallel, reorder)
         return made
     return register
 
@@ -65,9 +69,10 @@ def kernel(reference, parallel=False):
 class Kernel:
     """Callable pair of `reference` and `loops`; `compiled` is what numba made of the loops."""
 
-    def __init__(self, loops, reference, parallel=False):
+    def __init__(self, loops, reference, parallel=False, reorder=False):
         functools.update_wrapper(self, loops)
         self.name, self.loops, self.reference, self.parallel = loops.__name__, loops, reference, parallel
+        self.fastmath = {"contract", "reassoc"} if reorder else {"contract"}
         self._compiled = None
 
     def __call__(self, *args):
@@ -99,7 +104,8 @@ class Kernel:
         keep_freed_memory()
         names = {**self.loops.__globals__, "prange": numba.prange}
         body = types.FunctionType(self.loops.__code__, names, self.loops.__name__)
-        dispatcher = numba.njit(nogil=True, parallel=self.parallel, error_model="numpy", fastmath={"contract"})(body)
+        dispatcher = numba.njit(nogil=True, parallel=self.parallel, error_model="numpy",
+                                fastmath=self.fastmath)(body)
         folder = cache_folder(self.loops.__code__.co_filename)
         if folder is not None:
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
