@@ -11,7 +11,6 @@ categories are features with weights. Positions are the features: a row that is 
 The cost is O(F D), and no (B, F, D) array is made.
 """
 
-import itertools
 import math
 
 import numpy as np
@@ -42,37 +41,6 @@ def _interactions(C, table, values, index=None, S=1, power=1, sparse=False):
         return dC, RowGradient(rows, sums, table.shape, sparse, unique=True), dvalues if needs[2] else None
 
     return value_of(again, compute, C, table, values), pullback
-
-
-@op(joint=True)
-def joined_relu(*h):
-    """y = ReLU(concat(h_1, h_2, ..)) along the last axis;   dh_n = its part of dy, where y > 0
-
-    h_n (..., D_n), equal but for the last axis -> (..., sum D_n): what Neural FM's layers are given.
-    """
-    if len({x.shape[:-1] for x in h}) != 1:
-        raise ValueError(f"joined_relu: got shapes {', '.join(str(x.shape) for x in h)}, want them equal but for the last "
-                         "axis")
-    widths = [x.shape[-1] for x in h]
-    starts = [0, *itertools.accumulate(widths)]
-    y = value_of(joined_relu, _joined_relu, *h)
-
-    def pullback(dy, needs):
-        y_rows, dy_rows = (np.reshape(a, (math.prod(a.shape[:-1]), starts[-1])) for a in (y, dy))
-        parts = [kernels.part_relu_gradient(y_rows, dy_rows, start, width) if need else None
-                 for start, width, need in zip(starts, widths, needs, strict=False)]
-        return [None if part is None else np.reshape(part, (*y.shape[:-1], part.shape[1])) for part in parts]
-
-    return y, pullback
-
-
-def _joined_relu(*h):
-    y = np.empty((math.prod(h[0].shape[:-1]), sum(x.shape[-1] for x in h)), h[0].dtype)
-    start = 0
-    for x in h:
-        kernels.join_relu(y, np.reshape(x, (len(y), x.shape[-1])), start)
-        start += x.shape[-1]
-    return np.reshape(y, (*h[0].shape[:-1], y.shape[1]))
 
 
 def _plain(array):

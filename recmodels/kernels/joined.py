@@ -1,8 +1,8 @@
-"""Parts of a layer's input, side by side and above zero: concatenation and ReLU in one pass each way."""
+"""Parts of a layer's input, side by side: concatenation and ReLU, or dropout, in one pass each way."""
 
 import numpy as np
 
-from tinydl.kernels import kernel
+from tinydl.kernels import dropout, kernel
 
 
 def _join_relu_reference(y, part, start):
@@ -34,4 +34,46 @@ def part_relu_gradient(y, dy, start, width):
         for d in range(width):
             g = dy_n[d]
             dx[n, d] = g if y_n[d] > 0 else zero
+    return dx
+
+
+def _mask(shape, first, width, p, seed, dtype):
+    """Columns first .. first + width - 1 of the mask (n, W) that `tinydl.kernels.dropout` has for the seed."""
+    ones = np.ones(shape[0] * shape[1], dtype)
+    return dropout.reference(ones, p, seed).reshape(shape)[:, first:first + width]
+
+
+def _join_dropout_reference(y, part, start, p, seed):
+    y[:, start:start + part.shape[1]] = part * _mask(y.shape, start, part.shape[1], p, seed, y.dtype)
+
+
+@kernel(_join_dropout_reference)
+def join_dropout(y, part, start, p, seed):
+    """y[n, start + d] = m part[n, d], in place, with the mask m of `tinydl.kernels.dropout` on all of y.  (B, W), (B, D)"""
+    keep, drop, limit, W = y.dtype.type(1 / (1 - p)), y.dtype.type(0), int(p * 4294967296), y.shape[1]
+    for n in range(part.shape[0]):
+        mine, first, part_n = y[n, start:start + part.shape[1]], n * W + start, part[n]
+        for d in range(part.shape[1]):
+            z = ((first + d) * 0x9E3779B9 + seed) & 0xFFFFFFFF
+            z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+            z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+            mine[d] = part_n[d] * (keep if z ^ (z >> 16) >= limit else drop)
+
+
+def _part_dropout_gradient_reference(dy, start, width, p, seed):
+    return dy[:, start:start + width] * _mask(dy.shape, start, width, p, seed, dy.dtype)
+
+
+@kernel(_part_dropout_gradient_reference)
+def part_dropout_gradient(dy, start, width, p, seed):
+    """dpart[n, d] = m dy[n, start + d], with the same mask.  (B, W) -> (B, width)"""
+    keep, drop, limit, W = dy.dtype.type(1 / (1 - p)), dy.dtype.type(0), int(p * 4294967296), dy.shape[1]
+    dx = np.empty((dy.shape[0], width), dy.dtype)
+    for n in range(dy.shape[0]):
+        dx_n, first, dy_n = dx[n], n * W + start, dy[n, start:start + width]
+        for d in range(width):
+            z = ((first + d) * 0x9E3779B9 + seed) & 0xFFFFFFFF
+            z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+            z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+            dx_n[d] = dy_n[d] * (keep if z ^ (z >> 16) >= limit else drop)
     return dx

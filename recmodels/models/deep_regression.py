@@ -2,10 +2,11 @@
 
 import itertools
 
-from tinydl import nn, ops
+from tinydl import nn
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
+from ..joined import joined_dropout
 from ..neural import NeuralRecommender
 
 
@@ -34,7 +35,7 @@ class DeepRegressionNetwork(nn.Module):
         b, c, d = self.categories(user.numpy())
         h_1 = F.linear_relu(F.embedding(item, self.a), self.W_1.weight, self.W_1.bias)
         e_2, e_3, e_4 = self.E_2(b), self.E_3(c), self.E_4(d)
-        h_5 = self.dropout(ops.concatenate([h_1, e_2, e_3, e_4], axis=1))
+        h_5 = joined_dropout([h_1, e_2, e_3, e_4], self.dropout)
         h_6 = F.tanh(self.W_5(h_5))
         return self.w_6(h_6).reshape(-1)
 

@@ -3,7 +3,7 @@
 from tinydl import nn
 from tinydl.nn import functional as F
 
-from ..fm import joined_relu
+from ..joined import joined_relu
 from .factorization_machine import InteractionNetwork
 
 

@@ -3,10 +3,11 @@
 
 import numpy as np
 
-from tinydl import nn, ops
+from tinydl import nn
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
+from ..joined import joined_dropout
 from ..neural import NeuralRecommender
 from ..pairs import distinct, pair_product
 
@@ -51,8 +52,8 @@ class NeuralMFNetwork(nn.Module):
         a, c = F.embedding(items, self.a), np.take(self.c, users, axis=0)
         h_m, e_m = self._dense(a, self.W_m), self.E_m(items)
         h_u, e_u = self.A_u(c), self.E_u(users)
-        h_3 = self.dropout(ops.concatenate([h_m, e_m], axis=1))
-        h_4 = self.dropout(ops.concatenate([h_u, e_u], axis=1))
+        h_3 = joined_dropout([h_m, e_m], self.dropout)
+        h_4 = joined_dropout([h_u, e_u], self.dropout)
         h_5, h_6 = self._dense(h_3, self.W_3), self._dense(h_4, self.W_4)
         h_7 = pair_product(h_5, h_6, of_item, of_user)                     # h5 * h6 of each pair
         if self.version == 1:

@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 
-from tinydl import nn, ops
+from tinydl import nn
 from tinydl.nn import functional as F
 
 from ..features import Dense, MultiHot, OneHot
+from ..joined import joined_dropout
 from ..kernels import cross_codes
 from ..neural import NeuralRecommender
 
@@ -71,7 +72,7 @@ class WideDeepNetwork(nn.Module):
         h_0 = [F.embedding(item, self.a), self.E_c(np.take(self.c, u, axis=0)).reshape(len(u), -1)]
         if self.ids:
             h_0 += [self.E_u(user), self.E_i(item)]
-        h_L = self.deep(self.dropout(ops.concatenate(h_0, axis=1)))
+        h_L = self.deep(joined_dropout(h_0, self.dropout))
         return self.mean + wide + self.w_L(h_L).reshape(-1)
 
     def reads(self, users, items):

@@ -108,16 +108,25 @@ CHAPTERS = [
         ("dy * ops.embedding(i, a)", "dy * a[0]"),
         ("i.shape != j.shape or", ""),
     ]),
-    ("recmodels/fm.py", "recmodels/test_fm_kernels.py -k joined", [
+    ("recmodels/joined.py", "recmodels/test_joined.py", [
         ("start += x.shape[-1]", "start += 0"),
-        ("zip(starts, widths, needs, strict=False)", "zip([0] * 9, widths, needs, strict=False)"),
+        ("part(rows, end - x.shape[-1], x.shape[-1])", "part(rows, 0, x.shape[-1])"),
         ("if len({x.shape[:-1] for x in h}) != 1:", "if False:"),
+        ("dy = ops.dropout(dy, p=p, seed=seed)", "pass"),
+        ("dropout.p in (0, 1)", "dropout.p == 0"),
+        ("seed=F.mask_seed(dropout.rng)", "seed=1"),
+        ("dy[..., end - x.shape[-1]:end]", "dy[..., :x.shape[-1]]"),
     ]),
     ("recmodels/kernels/joined.py", KERNELS, [
         ("np.maximum(part, 0)", "part"),
         ("zero if x <= 0 else x", "x"),
         ("np.where(y[:, mine] > 0, dy[:, mine], 0)", "dy[:, mine]"),
         ("g if y_n[d] > 0 else zero", "g"),
+        ("part * _mask(", "_mask("),
+        ("dy[:, start:start + width] * _mask(", "dy[:, start:start + width] / _mask("),
+        ("[:, first:first + width]", "[:, :width]"),
+        ("mine[d] = part_n[d] * (keep", "mine[d] = (keep"),
+        ("dx_n, first, dy_n = dx[n], n * W + start", "dx_n, first, dy_n = dx[n], n * W"),
     ]),
     ("recmodels/kernels/pairs.py", f"{KERNELS} recmodels/test_pairs.py", [
         ("return unique[order], rank[place]", "return unique[order], place"),
@@ -144,7 +153,7 @@ CHAPTERS = [
     ("recmodels/models/deep_regression.py", f"{CONTRACT} -k 'deep-regression'", [
         ("h_6 = F.tanh(self.W_5(h_5))", "h_6 = F.relu(self.W_5(h_5))"),
         ("h_1 = F.linear_relu(", "h_1 = F.linear("),
-        ("[h_1, e_2, e_3, e_4], axis=1", "[h_1, e_3, e_2, e_4], axis=1"),
+        ("joined_dropout([h_1, e_2, e_3, e_4]", "joined_dropout([h_1, e_3, e_2, e_4]"),
         ("ratings >= self.threshold", "ratings > self.threshold"),
         ("return F.sigmoid(output)", "return output"),
     ]),

@@ -252,13 +252,3 @@ def test_bad_input_is_named(rng):
                                      "distinct"))]:
         with pytest.raises(error, match=message):
             call()
-
-
-@pytest.mark.parametrize("lead", [(5,), (2, 3), (0,)])
-def test_joined_relu_is_the_relu_of_what_is_joined(lead):
-    rng = np.random.default_rng(0)
-    h = [Tensor(rng.standard_normal((*lead, width)), requires_grad=True) for width in (1, 4, 3)]
-    np.testing.assert_array_equal(fm.joined_relu(*h).data, np.maximum(np.concatenate([x.data for x in h], axis=-1), 0))
-    assert gradcheck(fm.joined_relu, h) and gradgradcheck(fm.joined_relu, h)
-    with pytest.raises(ValueError, match="want them equal but for the last axis"):
-        fm.joined_relu(h[0], Tensor(np.ones((9, 2))))

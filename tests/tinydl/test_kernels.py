@@ -189,6 +189,8 @@ CASES = {
     "add_rows_relu": lambda rng, dtype, n: (normal(rng, dtype, n, D), normal(rng, dtype, D)),
     "relu_rows_gradient": lambda rng, dtype, n: (normal(rng, dtype, 9 * n, D), normal(rng, dtype, 9 * n, D)),
     "join_relu": lambda rng, dtype, n: (normal(rng, dtype, n, D + 4), normal(rng, dtype, n, D), 3),
+    "join_dropout": lambda rng, dtype, n: (normal(rng, dtype, n, D + 4), normal(rng, dtype, n, D), 3, 0.3, 12345),
+    "part_dropout_gradient": lambda rng, dtype, n: (normal(rng, dtype, n, D + 4), 3, D, 0.3, 12345),
     "part_relu_gradient": lambda rng, dtype, n: (normal(rng, dtype, n, D + 4), normal(rng, dtype, n, D + 4), 3, D),
     "distinct": lambda rng, dtype, n: (repeated(rng, n), V),
     "pair_product": pairs(False),

@@ -80,7 +80,12 @@ def dropout(x, p=0.5, training=True, *, rng=None):
     check_probability("dropout", p)
     if not training or p == 0:
         return x
-    return x * 0 if p == 1 else ops.dropout(x, p=float(p), seed=int(generator(rng).integers(2**32)))
+    return x * 0 if p == 1 else ops.dropout(x, p=float(p), seed=mask_seed(rng))
+
+
+def mask_seed(rng=None):
+    """The seed of a mask of `ops.dropout`, drawn from `rng`."""
+    return int(generator(rng).integers(2**32))
 
 
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
