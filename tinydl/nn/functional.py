@@ -38,6 +38,7 @@ from ..ops import (
     tanh,
 )
 from ..random import generator
+from ..tensor import Tensor
 
 
 def leaky_relu(x, negative_slope=0.01):
@@ -88,6 +89,23 @@ def mask_seed(rng=None):
     return int(generator(rng).integers(2**32))
 
 
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, *, rng=None):
+    """Y = dropout(softmax(scale Q K^T + mask)) V, without ever holding all of the L x S weights: see `ops.attention`
+
+    query (..., L, E), key (..., S, E), value (..., S, F) -> (..., L, F). attn_mask broadcasts to (..., L, S): booleans, True
+    for what may be seen, or numbers that are added to the scores. (In `MultiheadAttention` True is what may not be seen, in
+    PyTorch as here.) is_causal: query i sees keys up to i. A query that may see no key gets zeros, where PyTorch has nan.
+    """
+    check_probability("scaled_dot_product_attention", dropout_p)
+    if dropout_p == 1:
+        return scaled_dot_product_attention(query, key, value, attn_mask, 0.0, is_causal, scale) * 0
+    boolean = attn_mask is not None and np.dtype(attn_mask.dtype) == bool
+    keep = (np.array(attn_mask.data if isinstance(attn_mask, Tensor) else attn_mask),) if boolean else ()
+    seed = mask_seed(rng) if dropout_p > 0 else 0
+    return ops.attention(query, key, value, None if boolean else attn_mask, keep=keep, causal=is_causal, scale=scale,
+                         p=float(dropout_p), seed=seed)
+
+
 def layer_norm(x, normalized_shape, weight=None, bias=None, eps=1e-5):
     """y = (x - mean) / sqrt(var + eps) * weight + bias over the last axes, whose lengths are normalized_shape"""
     shape = tuple(normalized_shape)
@@ -129,7 +147,7 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool
            "binary_cross_entropy_with_logits", "bpr_loss", "conv1d", "conv2d", "conv_transpose2d", "cross_entropy",
            "dropout", "elu", "embedding", "embedding_bag", "gelu", "huber_loss", "kl_div", "l1_loss", "layer_norm",
            "leaky_relu", "linear", "linear_relu", "log_softmax", "logsigmoid", "max_pool1d", "max_pool2d", "mse_loss",
-           "nll_loss", "relu", "sigmoid", "silu", "softmax", "softplus", "tanh"]
+           "nll_loss", "relu", "scaled_dot_product_attention", "sigmoid", "silu", "softmax", "softplus", "tanh"]
 
 
 def __getattr__(name):
