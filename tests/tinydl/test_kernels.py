@@ -165,6 +165,18 @@ def means(size, *bounds):
         normal(rng, dtype, n, *((5, 4) if size is None else (len(up), len(left))), 3), up, down, left, right,
         positive(rng, dtype, len(up), len(left)), *(size or ()))
 
+def tiled(kernel, R, S, *places):
+    """n images (5, 4), or results of a size, of 3 channels and their R x S tiles, either of which is overwritten."""
+    def make(rng, dtype, n):
+        third = dtype(0.3)  # nine numbers are added: their rounding is the tolerance's
+        tiles = third * normal(rng, dtype, 4, 4, n, R, S, 3)
+        if kernel == "image_tiles":
+            return third * normal(rng, dtype, n, 5, 4, 3), tiles, *places
+        y = third * normal(rng, dtype, n, *places, 3)
+        return (y, tiles) if kernel == "result_tiles" else (tiles, normal(rng, dtype, 3), y)
+    return make
+
+
 
 BOUNDS = [([0, 1, 3], [2, 5, 3], [0, 2], [4, 4]), ([0], [5], [0], [4])]
 def gates(*parts):
@@ -246,6 +258,9 @@ CASES = {
 ALL = [pytest.param(name, make, id=f"{name}-{k}") for name, makes in CASES.items()
        for k, make in enumerate(makes if isinstance(makes, list) else [makes])]
 
+    "image_tiles": [tiled("image_tiles", *places) for places in ((3, 2, 1, 1), (2, 1, 0, 0), (2, 2, -2, 1), (4, 3, 3, -1))],
+    "tile_results": [tiled("tile_results", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
+    "result_tiles": [tiled("result_tiles", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
 
 def own(args):
     return [x.copy() if isinstance(x, np.ndarray) else x for x in args]

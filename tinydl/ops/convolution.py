@@ -9,7 +9,7 @@
 
 Images are (B, C, H, W), as in PyTorch; in memory the results' channels come last, since what a window covers then lies
 together. A convolution is `im2row` and one matrix product (Chellapilla et al. 2006), some images at a time, so that the rows
-stay in the cache and never exist as a whole.
+stay in the cache and never exist as a whole. Where 3 x 3 cells step over many channels, `winograd.py` needs fewer products.
 """
 
 import functools
@@ -21,6 +21,7 @@ import numpy as np
 from .. import kernels
 from ..op import op, value_of
 from ..tensor import Tensor
+from . import winograd
 from .shape import reshape
 from .windows import as_images, lifted, output_lengths, sizes
 
@@ -82,8 +83,10 @@ def _flat(rows):
 
 def _convolved(x, weight, bias=None, grid=None):
     (B, C), out = x.shape[:2], len(weight)
-    x, matrix = channels_last(x), _matrix(weight, grid)
-    y = np.empty((B, *grid.output, out), np.result_type(x, weight))
+    x = channels_last(x)
+    if winograd.suits(C, out, grid):
+        return channels_first(winograd.convolved(x, weight, bias, grid.output, grid.start))
+    y, matrix = np.empty((B, *grid.output, out), np.result_type(x, weight)), _matrix(weight, grid)
     for images, shape in _blocks(B, C, grid):
         part = y[images]
         np.matmul(_rows(x[images], shape, grid), matrix, out=_by_group(part, grid))
@@ -94,8 +97,10 @@ def _convolved(x, weight, bias=None, grid=None):
 
 def _spreaded(y, weight, grid):
     B, C = len(y), weight.shape[1] * grid.groups
-    y, matrix = channels_last(y), np.swapaxes(_matrix(weight, grid), 1, 2)
-    x = np.empty((B, *grid.image, C), np.result_type(y, weight))
+    y = channels_last(y)
+    if winograd.suits(C, len(weight), grid):
+        return channels_first(winograd.spreaded(y, weight, grid.image, grid.start))
+    x, matrix = np.empty((B, *grid.image, C), np.result_type(y, weight)), np.swapaxes(_matrix(weight, grid), 1, 2)
     for images, shape in _blocks(B, C, grid):
         rows = np.reshape(np.matmul(_by_group(y[images], grid), matrix), shape)
         kernels.row2im(rows, x[images], *grid.stride, *grid.start, *grid.dilation)
@@ -105,6 +110,8 @@ def _spreaded(y, weight, grid):
 def _correlated(x, y, grid):
     (B, C), out, G = x.shape[:2], y.shape[1], grid.groups
     x, y = channels_last(x), channels_last(y)
+    if winograd.suits(C, out, grid):
+        return winograd.correlated(x, y, grid.start)
     matrix = np.zeros((G, math.prod(grid.cells) * C // G, out // G), np.result_type(x, y))
     for images, shape in _blocks(B, C, grid):
         matrix += np.matmul(np.swapaxes(_rows(x[images], shape, grid), 1, 2), _by_group(y[images], grid))

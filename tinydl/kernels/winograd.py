@@ -1,0 +1,138 @@
+"""The three transforms of Winograd's convolution: the 4 x 4 numbers around 2 x 2 places as one tile.
+
+    A' = [1  1  1  0]      B' = [1  0 -1  0]
+         [0  1 -1 -1]           [0  1  1  0]
+                                [0 -1  1  0]      (`tinydl/ops/winograd.py` says what they are for)
+                                [0  1  0 -1]
+
+Images x (B, H, W, C), results y (B, M, N, out), the channels last; tiles (4, 4, B, R, S, C or out), tile (i, j) about the
+places 2 i, 2 i + 1 and 2 j, 2 j + 1. All is additions, over runs of channels.
+"""
+
+import numpy as np
+
+from .registry import kernel, prange
+
+_A = np.array([[1, 0], [1, 1], [1, -1], [0, -1]])
+_B = np.array([[1, 0, 0, 0], [0, 1, -1, 1], [-1, 1, 1, 0], [0, 0, 0, -1]])
+
+
+def _image_tiles_reference(x, tiles, top, left):
+    B, R, S, C = tiles.shape[2:]
+    v, w = np.arange(2 * R + 2) - top, np.arange(2 * S + 2) - left
+    rows, columns = np.flatnonzero((v >= 0) & (v < x.shape[1]))[:, None], np.flatnonzero((w >= 0) & (w < x.shape[2]))
+    around = np.zeros((B, 2 * R + 2, 2 * S + 2, C), tiles.dtype)
+    around[:, rows, columns] = x[:, v[rows], w[columns]]
+    cut = np.stack([[around[:, a:a + 2 * R:2, b:b + 2 * S:2] for b in range(4)] for a in range(4)])
+    tiles[...] = np.einsum("au,bv,abnijc->uvnijc", _B.astype(tiles.dtype), _B.astype(tiles.dtype), cut, optimize=True)
+
+
+@kernel(_image_tiles_reference, parallel=True)
+def image_tiles(x, tiles, top, left):
+    """tiles[:, :, b, i, j, c] = B' d B,   d[a, e] = x[b, 2 i + a - top, 2 j + e - left, c], 0 outside of the image."""
+    B, R, S, C = tiles.shape[2:]
+    H, W = x.shape[1], x.shape[2]
+    lines = x.reshape(B, H, W * C)
+    skipped, start = max(0, -left) * C, max(0, left) * C
+    count = min(W * C - skipped, (2 * S + 2) * C - start)
+
+    def cut_image(b):
+        around = np.zeros((2 * R + 2, (2 * S + 2) * C), tiles.dtype)
+        down = np.empty((4, (2 * S + 2) * C), tiles.dtype)  # B' d, for one row of tiles
+        for v in range(max(0, top), min(2 * R + 2, H + top)):
+            for q in range(count):
+                around[v, start + q] = lines[b, v - top, skipped + q]
+        for i in range(R):
+            for q in range((2 * S + 2) * C):
+                down[0, q] = around[2 * i, q] - around[2 * i + 2, q]
+                down[1, q] = around[2 * i + 1, q] + around[2 * i + 2, q]
+                down[2, q] = around[2 * i + 2, q] - around[2 * i + 1, q]
+                down[3, q] = around[2 * i + 1, q] - around[2 * i + 3, q]
+            for u in range(4):
+                for j in range(S):
+                    line = down[u, 2 * j * C:(2 * j + 4) * C]
+                    for c in range(C):
+                        tiles[u, 0, b, i, j, c] = line[c] - line[2 * C + c]
+                        tiles[u, 1, b, i, j, c] = line[C + c] + line[2 * C + c]
+                        tiles[u, 2, b, i, j, c] = line[2 * C + c] - line[C + c]
+                        tiles[u, 3, b, i, j, c] = line[C + c] - line[3 * C + c]
+
+    for b in prange(B):
+        cut_image(b)
+
+
+def _tile_results_reference(tiles, bias, y):
+    B, R, S, out = tiles.shape[2:]
+    A = _A.astype(tiles.dtype)
+    whole = np.reshape(np.einsum("up,vq,uvnijo->nipjqo", A, A, tiles, optimize=True), (B, 2 * R, 2 * S, out))
+    y[...] = whole[:, :y.shape[1], :y.shape[2]] + bias
+
+
+@kernel(_tile_results_reference, parallel=True)
+def tile_results(tiles, bias, y):
+    """y[b, 2 i + p, 2 j + q, o] = bias[o] + (A' tiles[:, :, b, i, j, o] A)[p, q], where that is inside of y."""
+    B, R, S, out = tiles.shape[2:]
+    M, N = y.shape[1], y.shape[2]
+
+    def add_image(b):
+        right = np.empty((4, 2, out), tiles.dtype)  # tile A
+        for i in range(R):
+            for j in range(S):
+                for u in range(4):
+                    for o in range(out):
+                        first, second = tiles[u, 1, b, i, j, o], tiles[u, 2, b, i, j, o]
+                        right[u, 0, o] = tiles[u, 0, b, i, j, o] + first + second
+                        right[u, 1, o] = first - second - tiles[u, 3, b, i, j, o]
+                for q in range(min(2, N - 2 * j)):
+                    for o in range(out):
+                        y[b, 2 * i, 2 * j + q, o] = right[0, q, o] + right[1, q, o] + right[2, q, o] + bias[o]
+                    if 2 * i + 1 < M:
+                        for o in range(out):
+                            y[b, 2 * i + 1, 2 * j + q, o] = right[1, q, o] - right[2, q, o] - right[3, q, o] + bias[o]
+
+    for b in prange(B):
+        add_image(b)
+
+
+def _result_tiles_reference(y, tiles):
+    B, R, S, out = tiles.shape[2:]
+    whole = np.zeros((B, 2 * R, 2 * S, out), tiles.dtype)
+    whole[:, :y.shape[1], :y.shape[2]] = y
+    A = _A.astype(tiles.dtype)
+    tiles[...] = np.einsum("up,vq,nipjqo->uvnijo", A, A, np.reshape(whole, (B, R, 2, S, 2, out)), optimize=True)
+
+
+@kernel(_result_tiles_reference, parallel=True)
+def result_tiles(y, tiles):
+    """tiles[:, :, b, i, j, o] = A z A',   z[p, q] = y[b, 2 i + p, 2 j + q, o], 0 outside of y: tile_results' adjoint."""
+    B, R, S, out = tiles.shape[2:]
+    M, N = y.shape[1], y.shape[2]
+
+    def spread_image(b):
+        down = np.zeros((4, 2, out), tiles.dtype)  # A z
+        for i in range(R):
+            for j in range(S):
+                for q in range(2):
+                    if 2 * j + q >= N:
+                        down[:, q] = 0
+                    elif 2 * i + 1 >= M:
+                        for o in range(out):
+                            down[0, q, o] = down[1, q, o] = down[2, q, o] = y[b, 2 * i, 2 * j + q, o]
+                            down[3, q, o] = 0
+                    else:
+                        for o in range(out):
+                            first, second = y[b, 2 * i, 2 * j + q, o], y[b, 2 * i + 1, 2 * j + q, o]
+                            down[0, q, o] = first
+                            down[1, q, o] = first + second
+                            down[2, q, o] = first - second
+                            down[3, q, o] = -second
+                for u in range(4):
+                    for o in range(out):
+                        first, second = down[u, 0, o], down[u, 1, o]
+                        tiles[u, 0, b, i, j, o] = first
+                        tiles[u, 1, b, i, j, o] = first + second
+                        tiles[u, 2, b, i, j, o] = first - second
+                        tiles[u, 3, b, i, j, o] = -second
+
+    for b in prange(B):
+        spread_image(b)

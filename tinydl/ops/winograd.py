@@ -1,0 +1,73 @@
+"""Winograd's convolution: 3 x 3 cells with 16 products for each 4 places instead of 36   (Lavin & Gray 2016, F(2x2, 3x3))
+
+    y = A' [(G W G') * (B' d B)] A      of one channel: d, 4 x 4, is what 2 x 2 places of y meet, * number by number
+
+    A' = [1  1  1  0]     B' = [1  0 -1  0]     G = [1    0    0 ]
+         [0  1 -1 -1]          [0  1  1  0]         [1/2  1/2 1/2]
+                               [0 -1  1  0]         [1/2 -1/2 1/2]
+                               [0  1  0 -1]         [0    0    1 ]
+
+Over the channels the products are 16 matrix products, one for each number of a tile. The maps to and from the tiles are
+additions, in `tinydl/kernels/winograd.py`. The gradient of W is the adjoint of the same three maps; that of the image is a
+convolution again, with W turned round. Results equal those of the definition to rounding.
+
+`convolution.py` comes here for stride 1 and channels enough. The channels are last: x (B, H, W, C), y (B, M, N, out).
+"""
+
+import numpy as np
+
+from .. import kernels
+
+BLOCK = 1 << 18  # numbers in the tiles of one block of images, before and after the products: they stay in the cache
+LEAST = 8        # channels; with fewer, the maps cost more than the products that they save
+G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
+
+
+def suits(C, out, grid):
+    """Whether a convolution of C channels to out over `grid` is one that is faster this way."""
+    return (grid.cells == (3, 3) and grid.stride == grid.dilation == (1, 1) and grid.groups == 1
+            and min(C, out) >= LEAST)
+
+
+def _blocks(B, output, C, out, dtype):
+    """(images as a slice, memory for their tiles (4, 4, b, R, S, C), and (4, 4, b, R, S, out)) of every block."""
+    R, S = -(-output[0] // 2), -(-output[1] // 2)
+    step = max(1, BLOCK // (16 * R * S * (C + out)))
+    for start in range(0, B, step):
+        end = min(B, start + step)
+        yield slice(start, end), *(np.empty((4, 4, end - start, R, S, n), dtype) for n in (C, out))
+
+
+def _matrices(tiles):
+    """(4, 4, b, R, S, C) -> (16, b R S, C)"""
+    return np.reshape(tiles, (16, np.prod(tiles.shape[2:5], dtype=int), tiles.shape[5]))
+
+
+def convolved(x, weight, bias, output, start):
+    """y (B, *output, out) = bias + W * x, where the place (m, n) meets x from (m, n) - start on.  weight (out, C, 3, 3)"""
+    (B, C), out, dtype = (len(x), x.shape[3]), len(weight), np.result_type(x, weight)
+    cells = np.reshape(np.einsum("uk,vr,ockr->uvco", G, G, weight, optimize=True).astype(dtype), (16, C, out))
+    bias = np.zeros(out, dtype) if bias is None else np.asarray(bias, dtype)
+    y = np.empty((B, *output, out), dtype)
+    for images, before, after in _blocks(B, output, C, out, dtype):
+        kernels.image_tiles(x[images], before, *start)
+        np.matmul(_matrices(before), cells, out=_matrices(after))
+        kernels.tile_results(after, bias, y[images])
+    return y
+
+
+def spreaded(y, weight, image, start):
+    """x (B, *image, C), to which every place of y adds W, scaled: a convolution with W turned round, from 2 - start on."""
+    turned = np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1]
+    return convolved(y, turned, None, image, tuple(2 - n for n in start))
+
+
+def correlated(x, y, start):
+    """W (out, C, 3, 3), each cell the sum over places of what it met in x, times y."""
+    (B, C), out, dtype = (len(x), x.shape[3]), y.shape[3], np.result_type(x, y)
+    cells = np.zeros((16, C, out), dtype)
+    for images, before, after in _blocks(B, y.shape[1:3], C, out, dtype):
+        kernels.image_tiles(x[images], before, *start)
+        kernels.result_tiles(y[images], after)
+        cells += np.matmul(np.swapaxes(_matrices(before), 1, 2), _matrices(after))
+    return np.einsum("uk,vr,uvco->ockr", G, G, np.reshape(cells, (4, 4, C, out)), optimize=True).astype(dtype)
