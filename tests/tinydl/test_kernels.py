@@ -80,6 +80,13 @@ def interactions(T, S, power, N=2, contexts=None, gradient=None):
     return make
 
 
+def masked(rng, dtype, n, S):
+    """n rows of S scores of which a third may not be seen; every fifth row sees nothing."""
+    s = normal(rng, dtype, n, S)
+    s[rng.random((n, S)) < 0.3] = s[::5] = -np.inf
+    return s
+
+
 def visits(weight, decay):
     """n queries of 5 users, two of them without visits; times tie, and some visits are later than the query."""
     def make(rng, dtype, n):
@@ -231,6 +238,10 @@ CASES = {
     "gru_gates": gates(3, 3, 0, 1),
     "gru_mix": gates(3, 1, 1),
     "gru_gates_gradient": gates(3, 1, 1, 1, 3, 3),
+    "shift_rows": [lambda rng, dtype, n, S=S: (masked(rng, dtype, n, S), normal(rng, dtype, n)) for S in (0, 1, 7, 8, 21)],
+    "row_sums": [lambda rng, dtype, n, S=S: (normal(rng, dtype, n, S),) for S in (0, 1, 7, 8, 21)],
+    "softmax_rows_gradient": [lambda rng, dtype, n, S=S: (positive(rng, dtype, n, S), normal(rng, dtype, n, S),
+                                                          normal(rng, dtype, n)) for S in (0, 5)],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],
     "sgd_rows": tables(0, 0, (0.1,)),

@@ -12,6 +12,7 @@ import pytest
 import tinydl
 from tinydl import Tensor, ops
 
+from .test_attention import plain as attended
 from .test_ops_convolution import as_rows, convolved, correlated, transposed
 from .test_ops_pooling import adaptive, pooled
 
@@ -69,6 +70,20 @@ def losses(call, expected, first, second):
         return lambda p, t: call(p, t, reduction=name), [first(*shape), second(*shape)], lambda p, t: how(expected(p, t))
     return [case(how, name, shape) for shape in ((), (4,), (3, 2), (0,))
             for name, how in WHOLE.items() if (name, shape) != ("mean", (0,))]
+
+
+SEEN = np.array([[[True, True, False], [True, False, True]], [[True, True, True], [True, True, False]]])
+
+
+def in_heads(x, parts, heads):
+    """(B, L, parts heads D) -> parts of (B, heads, L, D), cut out column by column"""
+    D = x.shape[2] // (parts * heads)
+    return [np.stack([x[:, :, (part * heads + h) * D:(part * heads + h + 1) * D] for h in range(heads)], axis=1)
+            for part in range(parts)]
+
+
+def side_by_side(y):
+    return np.concatenate(list(np.swapaxes(y, 0, 1)), axis=-1)
 
 
 def logistic(x):
@@ -341,6 +356,20 @@ CASES = {
                                     ((2, 2, 5), 3)),
     "adaptive_avg_pool2d": optioned(ops.adaptive_avg_pool2d, adaptive, ((2, 2, 3, 5), (2, 3)), ((1, 2, 3, 2), (1, 1)),
                                     ((1, 1, 2, 2), (3, 5))),
+    # attention
+    "masked_softmax": [(lambda s: ops.masked_softmax(s, SEEN), [signed(2, 2, 3)],
+                        lambda s: np.exp(s) * SEEN / np.sum(np.exp(s) * SEEN, axis=-1, keepdims=True)),
+                       (lambda s: ops.masked_softmax(s, axis=0), [signed(2, 3)], lambda s: soft(s.T).T)],
+    "attention_weights": [(lambda q, k, b: ops.attention_weights(q, k, b, (SEEN,), scale=0.7),
+                           [signed(2, 2, 4), signed(3, 4), signed(1, 3)],
+                           lambda q, k, b: attended(q, k, k, b, (SEEN,), scale=0.7)[0])],
+    "attention": [(lambda q, k, v, b: ops.attention(q, k, v, b, keep=(SEEN,), causal=True),
+                   [signed(2, 2, 4), signed(2, 3, 4), signed(2, 3, 1), signed(2, 1, 1)],
+                   lambda q, k, v, b: attended(q, k, v, b, (SEEN,), causal=True)[1]),
+                  (ops.attention, [signed(2, 1), signed(3, 1), signed(3, 2)], lambda *x: attended(*x)[1])],
+    "self_attention": [(lambda x, b: ops.self_attention(x, b, heads=2, keep=(SEEN[:, :1, None],)),
+                        [signed(2, 3, 12), signed(2, 3, 1)],
+                        lambda x, b: side_by_side(attended(*in_heads(x, 3, 2), b, (SEEN[:, :1, None],))[1]))],
     # loss
     "mse_loss": losses(ops.mse_loss, lambda p, t: (p - t) ** 2, signed, positive),
     "l1_loss": losses(ops.l1_loss, lambda p, t: np.maximum(p - t, t - p), signed, positive),

@@ -7,12 +7,14 @@
     embedding.py                Embedding, EmbeddingBag
     dropout.py, normalization.py, loss.py
     recurrent.py, recurrent_cell.py, utils/rnn.py   RNN, LSTM, GRU; one step of them; packed sequences
+    attention.py                MultiheadAttention, TransformerEncoderLayer, TransformerEncoder, PositionalEncoding
     residual.py                 Residual, ResidualBlock, ResNet
 """
 
 from .. import naming
 from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .attention import MultiheadAttention, PositionalEncoding, TransformerEncoder, TransformerEncoderLayer
 from .container import ModuleDict, ModuleList, Sequential
 from .convolution import Conv1d, Conv2d, ConvTranspose2d
 from .dropout import Dropout, Dropout2d

@@ -3,6 +3,7 @@
 from .activation import dropout, elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, sigmoid, silu, softmax, softplus, tanh
 from .arithmetic import (absolute, add, astype, clip, cos, divide, erf, exp, expm1, log, log1p, maximum, minimum, multiply,
                          negative, power, sin, sqrt, square, subtract, where)
+from .attention import attention, attention_weights, masked_softmax, self_attention
 from .convolution import conv1d, conv2d, conv_transpose2d
 from .indexing import embedding, embedding_bag, gather, getitem, scatter, take
 from .linear_algebra import einsum, linear, linear_relu, matmul

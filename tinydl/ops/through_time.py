@@ -111,10 +111,9 @@ def any_tensor(inputs):
 def unrolled(cell, inputs, count, steps):
     """(value, pullback) of a rule on tensors: the cell, step by step, and its gradient with a graph.
 
-    cell(x, *state, *parameters) -> the new state, `count` arrays. The gradient is taken to names of the inputs that are
-    used here only, lest it flow on from one input to another that it was made of.
+    cell(x, *state, *parameters) -> the new state, `count` arrays.
     """
-    inputs = [reshape(a, shape=a.shape) if isinstance(a, Tensor) else a for a in inputs]
+    inputs = own_names(inputs)
     x, state, parameters = inputs[0], inputs[1:1 + count], inputs[1 + count:]
     h = {}
     for rows, n in steps:
@@ -122,10 +121,20 @@ def unrolled(cell, inputs, count, steps):
         state = [concatenate([s_new, s[n:]]) for s_new, s in zip(new, state, strict=True)]
         h[rows.start] = new[0]
     y = concatenate([*(h[start] for start in sorted(h)), *state])
+    return y, gradient_with_graph(y, inputs)
 
+
+def own_names(inputs):
+    """The inputs of a rule on tensors under names that it alone uses, lest a gradient to one of them flow on to another that
+    it was made of."""
+    return [reshape(a, shape=a.shape) if isinstance(a, Tensor) else a for a in inputs]
+
+
+def gradient_with_graph(y, inputs):
+    """The pullback of a joint rule on tensors: y's gradient to its `own_names`, itself to be differentiated."""
     def pullback(dy, needs):
-        wanted = [a for a, needed in zip(inputs, needs, strict=False) if needed]  # biases may not be there
+        wanted = [a for a, needed in zip(inputs, needs, strict=False) if needed]  # some may not be there
         found = iter(grad(y, wanted, dy, create_graph=True, allow_unused=True))
         return [next(found) if needed else None for needed in needs]
 
-    return y, pullback
+    return pullback
