@@ -16,6 +16,7 @@ from tinydl.unsupervised import (
     feed_forward,
     greedy_pretraining,
     stack,
+    unrolled,
 )
 
 
@@ -49,6 +50,18 @@ def test_the_network_gives_the_machines_features(machine, options, rng):
     np.testing.assert_allclose(network(Tensor(x)).data, top(Tensor(features)).data, rtol=1e-4, atol=1e-6)
     assert [type(layer).__name__ for layer in network] == ["Linear", "Sigmoid", "Linear", "Sigmoid", "Linear"]
     assert len(feed_forward(machines[:1])) == 2
+
+
+@pytest.mark.parametrize("visible", ["binary", "gaussian"])
+@pytest.mark.parametrize("machine, options", [(RBM, {}), (Autoencoder, {"tied": False}), (Autoencoder, {})])
+def test_unrolled_machines_rebuild_the_data_as_they_would_one_by_one(machine, options, visible, rng):
+    x = rng.random((7, 6)).astype(np.float32)
+    below, above = machine(6, 4, visible=visible, rng=rng, **options), machine(4, 3, visible="binary", rng=rng, **options)
+    for p in [*below.parameters(), *above.parameters()]:
+        p.copy_(rng.standard_normal(p.shape))
+    h = above.reconstruct(below.transform(x))
+    expected = below.p_visible(h) if machine is RBM else below.decode(Tensor(h)).data
+    np.testing.assert_allclose(unrolled([below, above])(Tensor(x)).data, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_fine_tuning_leaves_the_machines_alone(rng):

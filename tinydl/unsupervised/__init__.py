@@ -8,6 +8,6 @@
 """
 
 from .autoencoder import Autoencoder, ContractiveAutoencoder, DenoisingAutoencoder, SparseAutoencoder
-from .pretraining import feed_forward, greedy_pretraining, stack
+from .pretraining import feed_forward, greedy_pretraining, stack, unrolled
 from .rbm import RBM
 from .variational import VariationalAutoencoder

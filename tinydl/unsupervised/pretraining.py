@@ -69,11 +69,29 @@ def feed_forward(machines, outputs=None, *, rng=None):
     return nn.Sequential(*layers)
 
 
-def _linear(machine):
-    """The layer h = W x + b of a machine. An RBM has W (V, H) as the slide's energy, an autoencoder (H, V) as its layer."""
-    layer = nn.Linear(machine.n_visible, machine.n_hidden, rng=0).to(machine.W.dtype)
-    layer.weight.copy_(machine.W._data.T if isinstance(machine, RBM) else machine.W._data)
-    layer.bias.copy_(machine.b._data)
+def unrolled(machines):
+    """The machines as one deep autoencoder, up and down again, to be fine-tuned on L = ||x - x'||^2.  (B, V) -> (B, V)
+
+    Linear, Sigmoid, ... up to the code, then down with the weights by which each machine rebuilds its data; x' of binary
+    units ends with a Sigmoid. The two halves start alike and then learn apart (Hinton and Salakhutdinov 2006, figure 1).
+    """
+    layers = list(feed_forward(machines))
+    for machine in reversed(machines):
+        layers += [_linear(machine, down=True), nn.Sigmoid()]
+    return nn.Sequential(*layers[:len(layers) - (machines[0].visible == "gaussian")])
+
+
+def _linear(machine, down=False):
+    """The layer h = W x + b of a machine, or x' = W'h + b'. An RBM's W is (V, H) and serves both ways; b' is its a."""
+    if isinstance(machine, RBM):
+        weight, bias = (machine.W._data, machine.a) if down else (machine.W._data.T, machine.b)
+    elif down:
+        weight, bias = machine.W._data.T if machine.tied else machine.W_prime._data, machine.b_prime
+    else:
+        weight, bias = machine.W._data, machine.b
+    layer = nn.Linear(*weight.shape[::-1], rng=0).to(weight.dtype)
+    layer.weight.copy_(weight)
+    layer.bias.copy_(bias._data)
     return layer
 
 
