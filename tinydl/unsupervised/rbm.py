@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from .. import ops
+from .. import kernels, ops
 from ..data import DataLoader
 from ..nn import Module, init
 from ..nn.parameter import empty
@@ -134,12 +134,13 @@ class RBM(Module):
             p_k = _sigmoid(self._input(v_k))
         if persistent:
             self.particles = v_k
-        # Both means at once: the rows of the data with weight -1/N, those of the chain with 1/N.
-        data = p if sparsity is None else p + sparsity_cost * (sparsity - np.mean(p, axis=0))
-        rows, weighted = np.concatenate([v, v_k]), np.concatenate([data / -len(v), p_k / len(v_k)])
-        self.W.grad = Tensor._of(rows.T @ weighted)
-        self.a.grad = Tensor._of(np.mean(v_k, axis=0) - np.mean(v, axis=0))
-        self.b.grad = Tensor._of(np.sum(weighted, axis=0))
+        if sparsity is not None:
+            p = p + sparsity_cost * (sparsity - np.mean(p, axis=0))
+        # Both means in one product: rows of the data have the weight -1/N, those of the chain 1/N.
+        weight = np.repeat([-1 / len(v), 1 / len(v_k)], [len(v), len(v_k)]).astype(v.dtype)
+        v, h = np.concatenate([v, v_k]), np.concatenate([p, p_k])
+        self.a.grad, self.b.grad = Tensor._of(weight @ v), Tensor._of(weight @ h)
+        self.W.grad = Tensor._of(v.T @ np.multiply(h, weight[:, None], out=h))
 
     def fit(self, X, epochs=10, batch_size=100, k=1, persistent=False, learning_rate=0.05, momentum=0.5, weight_decay=0.0,
             sparsity=None, sparsity_cost=0.1, rng=None):
@@ -223,7 +224,7 @@ def _sigmoid(x):
 
 def _bernoulli(p, rng):
     """1 with probability p, else 0.  (N, D) -> (N, D)"""
-    return (rng.random(p.shape, p.dtype) < p).astype(p.dtype)
+    return kernels.bernoulli(p.reshape(-1), *rng.integers(0, 2**32, 2).tolist()).reshape(p.shape)
 
 
 def _at_least_one(who, name, value):
