@@ -4,6 +4,7 @@
     gradcheck.py                    is a gradient right?
     ops/                            the primitives, by chapter
     nn/, optim/, data/, training/   layers, optimizers, batches, the loop
+    calibration.py                  does a forecast mean what it says? NLL, CRPS, coverage, calibration error
     plotting.py                     learning curves
     kernels/                        compiled inner loops beside their readable twins
     naming.py                       PyTorch's words beside NumPy's, and the answer to names that are not here

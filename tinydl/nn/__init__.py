@@ -6,6 +6,7 @@
     convolution.py, pooling.py  Conv1d, Conv2d, ConvTranspose2d; MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, the same in 1d
     embedding.py                Embedding, EmbeddingBag
     dropout.py, normalization.py, loss.py
+    bayesian.py                 BayesianLinear, BayesianEmbedding, their priors; sampling, predictive_draws (MC dropout too)
     recurrent.py, recurrent_cell.py, utils/rnn.py   RNN, LSTM, GRU; one step of them; packed sequences
     attention.py                MultiheadAttention, TransformerEncoderLayer, TransformerEncoder, PositionalEncoding
     residual.py                 Residual, ResidualBlock, ResNet
@@ -15,6 +16,8 @@ from .. import naming
 from . import functional, init, utils
 from .activation import ELU, GELU, LeakyReLU, LogSigmoid, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .attention import MultiheadAttention, PositionalEncoding, TransformerEncoder, TransformerEncoderLayer
+from .bayesian import (BayesianEmbedding, BayesianLinear, GaussianPrior, ScaleMixturePrior, kl_divergence, posterior_draw,
+                       predictive_draws, sampling, variational_loss)
 from .container import ModuleDict, ModuleList, Sequential
 from .convolution import Conv1d, Conv2d, ConvTranspose2d
 from .dropout import Dropout, Dropout2d
