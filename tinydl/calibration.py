@@ -62,8 +62,8 @@ def sample_crps(y, draws):
     """
     y, draws = _row("sample_crps", "y", y), np.asarray(draws, np.float64)
     if draws.ndim != 2 or draws.shape[1:] != y.shape or len(draws) == 0:
-        raise ValueError(f"sample_crps: got y of shape {y.shape} and draws of shape {draws.shape}, want (N,) and (S, N): one "
-                         "row a draw, as predictive_draws gives them")
+        raise ValueError(f"sample_crps: got y of shape {y.shape} and draws of shape {draws.shape}, want (N,) and (S, N): "
+                         "one row a draw, as predictive_draws gives them")
     S = len(draws)
     rank = 2 * np.arange(1, S + 1) - S - 1
     apart = rank @ np.sort(draws, axis=0) / S**2                # (N,)
@@ -102,8 +102,8 @@ def reliability(probability, target, bins=15):
     """
     p, t = np.asarray(probability, np.float64), np.asarray(target)
     if p.ndim != 2 or t.shape != p.shape[:1] or t.dtype.kind not in "iu" or len(p) == 0:
-        raise ValueError(f"reliability: got probabilities {p.shape} and a target {t.shape}, {t.dtype}; want (N, C) and class "
-                         "numbers (N,)")
+        raise ValueError(f"reliability: got probabilities {p.shape} and a target {t.shape}, {t.dtype}; want (N, C) and "
+                         "class numbers (N,)")
     if not np.all(p >= 0) or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
         raise ValueError("reliability: got rows that are not probabilities, at least 0 and of sum 1; take the softmax of "
                          "logits first")

@@ -23,7 +23,7 @@ from .dropout import Dropout
 from .embedding import Embedding
 from .linear import Linear
 from .module import Module
-from .parameter import Parameter, empty
+from .parameter import empty
 
 
 def _check_std(name, what, std):
@@ -64,7 +64,7 @@ class ScaleMixturePrior(Module):
     that made the prediction; one of its own has the same mean.)
     """
 
-    def __init__(self, pi=0.5, std1=1.0, std2=math.exp(-6)):
+    def __init__(self, pi=0.5, std1=1.0, std2=0.0025):
         for what, std in (("std1", std1), ("std2", std2)):
             _check_std("ScaleMixturePrior", what, std)
         if not 0 < pi < 1:
@@ -129,8 +129,8 @@ class _Bayesian:
 class BayesianLinear(_Bayesian, Linear):
     """y = x W^T + b,   W ~ N(weight, s_W^2),   b ~ N(bias, s_b^2)
 
-    x (..., in) -> y (..., out); weight (out, in), bias (out,), weight_rho and bias_rho in the same shapes, s = softplus(rho).
-    std: where s starts, by default 0.1 / sqrt(in). local=True draws outputs instead of weights, one for each row of x:
+    x (..., in) -> y (..., out); weight (out, in), bias (out,); weight_rho and bias_rho in the same shapes, of s =
+    softplus(rho). std: where s starts, by default 0.1 / sqrt(in). local=True draws outputs instead of weights, one for each row of x:
 
         y = x weight^T + bias + sqrt(x^2 (s_W^2)^T + s_b^2) * eps
 
