@@ -130,7 +130,7 @@ class BayesianLinear(_Bayesian, Linear):
     """y = x W^T + b,   W ~ N(weight, s_W^2),   b ~ N(bias, s_b^2)
 
     x (..., in) -> y (..., out); weight (out, in), bias (out,); weight_rho and bias_rho in the same shapes, of s =
-    softplus(rho). std: where s starts, by default 0.1 / sqrt(in). local=True draws outputs instead of weights, one for each row of x:
+    softplus(rho). std: where s starts, by default 0.1 / sqrt(in). local=True draws outputs instead of weights, row by row:
 
         y = x weight^T + bias + sqrt(x^2 (s_W^2)^T + s_b^2) * eps
 
