@@ -18,8 +18,8 @@ import numpy as np
 
 from .. import kernels
 
-BLOCK = 1 << 18  # numbers in the tiles of one block of images, before and after the products: they stay in the cache
-LEAST = 8        # channels; with fewer, the maps cost more than the products that they save
+BLOCK = 3 << 17  # numbers in the tiles of one block of images, before and after the products: they stay in the cache
+LEAST = 32       # channels; with 16, the maps cost what they save
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
 
@@ -32,10 +32,12 @@ def suits(C, out, grid):
 def _blocks(B, output, C, out, dtype):
     """(images as a slice, memory for their tiles (4, 4, b, R, S, C), and (4, 4, b, R, S, out)) of every block."""
     R, S = -(-output[0] // 2), -(-output[1] // 2)
-    step = max(1, BLOCK // (16 * R * S * (C + out)))
+    step, tiles = max(1, BLOCK // (16 * R * S * (C + out))), ()
     for start in range(0, B, step):
         end = min(B, start + step)
-        yield slice(start, end), *(np.empty((4, 4, end - start, R, S, n), dtype) for n in (C, out))
+        if not tiles or end - start < step:  # else the memory of the block before, which is in the cache
+            tiles = [np.empty((4, 4, end - start, R, S, n), dtype) for n in (C, out)]
+        yield slice(start, end), *tiles
 
 
 def _matrices(tiles):
