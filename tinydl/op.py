@@ -119,12 +119,12 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
             return rule(*inputs, **options)[0]
         if lists:
             inputs = [_listed(name, x, dtype) if isinstance(x, (list, tuple)) else x for x in inputs]
-            arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+            arrays = _arrays(inputs)
         recorded = parents and _mode.recording
         if recorded and len(parents) < len(arrays):
             # An array that the graph holds but the user owns would change behind its back: keep a copy of it.
             inputs = [x.copy() if type(x) is np.ndarray and not _is_final(x) else x for x in inputs]
-            arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+            arrays = _arrays(inputs)
         try:
             value, *pullbacks = rule(*arrays, **options)
         except (ValueError, IndexError) as error:
@@ -134,17 +134,10 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
             value = np.asarray(value)
         if value.dtype is not dtype and not casts and value.dtype.kind == "f" and value.dtype != dtype:
             if dtype.kind != "f":
-                known = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f" for x in arrays)
-                return Tensor._of(value if known else value.astype(get_default_dtype()))
-            arrays = [_as_dtype(x, dtype) for x in arrays]
-            value, *pullbacks = rule(*arrays, **options)
+                return Tensor._of(_float_of_integers(value, arrays))
+            value, *pullbacks = rule(*(_as_dtype(x, dtype) for x in arrays), **options)
             value = np.asarray(value)
-        stamp = None
-        base = value.base
-        if isinstance(base, np.ndarray):
-            for x in inputs:
-                if isinstance(x, Tensor) and (x._data is base or x._data.base is base):
-                    stamp = x._stamp
+        stamp = _stamp_of_owner(value.base, inputs) if isinstance(value.base, np.ndarray) else None
         if not recorded or value.dtype.kind != "f":
             if value.dtype.kind not in "fiub":
                 raise TypeError(f"{name}: the result would be {value.dtype}; tensors hold floats, integers and booleans")
@@ -178,6 +171,25 @@ def explain(error, name, arrays):
         if words in str(error):
             shapes = " and ".join(str(np.shape(x)) for x in arrays)
             raise type(error)(f"{name}: got shape{'s' * (len(arrays) > 1)} {shapes}; {wanted} (NumPy: {error})") from error
+
+
+def _arrays(inputs):
+    return [x._data if isinstance(x, Tensor) else x for x in inputs]
+
+
+def _float_of_integers(value, arrays):
+    """A float that came of tensors of integers: of the default dtype, unless a float array among the inputs chose one."""
+    known = any(isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f" for x in arrays)
+    return value if known else value.astype(get_default_dtype())
+
+
+def _stamp_of_owner(base, inputs):
+    """The stamp of the input whose memory, `base`, the result is a view of: what changes one has changed the other."""
+    stamp = None
+    for x in inputs:
+        if isinstance(x, Tensor) and (x._data is base or x._data.base is base):
+            stamp = x._stamp
+    return stamp
 
 
 def _is_final(array):
