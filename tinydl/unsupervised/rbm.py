@@ -10,17 +10,17 @@ V visible units, H hidden ones, N rows; W is (V, H), so that formulas read as on
 """
 
 import numbers
-import warnings
 
 import numpy as np
 
-from .. import kernels, ops
+from .. import ops
 from ..data import DataLoader
 from ..nn import Module, init
 from ..nn.parameter import empty
 from ..optim import SGD
 from ..random import generator
 from ..tensor import Tensor
+from .units import at_least_one, base_rates, bernoulli, checked, sigmoid, warn_unless_standardised
 
 PART = 4096  # rows at a time where a whole data set goes through
 
@@ -78,7 +78,7 @@ class RBM(Module):
     # ---------------------------------------------------------------- distributions
     def p_hidden(self, v):
         """P(h_j = 1 | v) = sigmoid(v'W_:j + b_j).  (N, V) -> (N, H)"""
-        return _sigmoid(self._input(self._checked(v)))
+        return sigmoid(self._input(self._checked(v)))
 
     def p_visible(self, h):
         """P(v_i = 1 | h) = sigmoid(W_i: h + a_i); of Gaussian units the mean W_i: h + a_i.  (N, H) -> (N, V)"""
@@ -86,11 +86,11 @@ class RBM(Module):
 
     def _mean_visible(self, h):
         np.add(x := h @ self.W._data.T, self.a._data, out=x)
-        return _sigmoid(x) if self.visible == "binary" else x
+        return sigmoid(x) if self.visible == "binary" else x
 
     def sample_hidden(self, v, rng=None):
         """h ~ P(h | v).  (N, V) -> (N, H) of 0 and 1"""
-        return _bernoulli(self.p_hidden(v), generator(rng))
+        return bernoulli(self.p_hidden(v), generator(rng))
 
     def sample_visible(self, h, rng=None):
         """v ~ P(v | h).  (N, H) -> (N, V)"""
@@ -98,17 +98,22 @@ class RBM(Module):
 
     def _draw_visible(self, h, rng):
         mean = self._mean_visible(h)
-        return _bernoulli(mean, rng) if self.visible == "binary" else mean + rng.standard_normal(mean.shape, mean.dtype)
+        return bernoulli(mean, rng) if self.visible == "binary" else mean + rng.standard_normal(mean.shape, mean.dtype)
 
     def gibbs(self, v, steps=1, rng=None):
         """v after so many steps of v -> h ~ P(h | v) -> v ~ P(v | h).  (N, V) -> (N, V)"""
-        _at_least_one("RBM.gibbs", "steps", steps)
+        at_least_one("RBM.gibbs", "steps", steps)
         v, rng = self._checked(v), generator(rng)
         for _ in range(steps):
-            v = self._draw_visible(_bernoulli(_sigmoid(self._input(v)), rng), rng)
+            v = self._draw_visible(bernoulli(sigmoid(self._input(v)), rng), rng)
         return v
 
     # ---------------------------------------------------------------- learning
+    def start_from(self, X):
+        """Set a such that, were W zero, each visible unit would have its mean in X (Hinton 2010, section 8.1). -> self"""
+        self.a.copy_(base_rates(self._data(X), self.visible))
+        return self
+
     def contrastive_divergence(self, v, k=1, persistent=False, sparsity=None, sparsity_cost=0.1, rng=None):
         """Leave the gradient of -log P(v), its model mean estimated by k steps of Gibbs sampling, in `.grad`.
 
@@ -120,18 +125,18 @@ class RBM(Module):
         sparsity: the share of rows for which a hidden unit should be on; adds sparsity_cost times the gradient of the
         cross-entropy between it and the unit's mean over the batch (Lee et al. 2008; Hinton 2010, section 11).
         """
-        _at_least_one("RBM.contrastive_divergence", "k", k)
+        at_least_one("RBM.contrastive_divergence", "k", k)
         if sparsity is not None and not 0 < sparsity < 1:
             raise ValueError(f"RBM.contrastive_divergence: got sparsity={sparsity!r}, want 0 < sparsity < 1 or None")
         v, rng = self._checked(v), generator(rng)
-        p = _sigmoid(self._input(v))
-        v_k, p_k = v, p
-        if persistent:
-            v_k = v if self.particles is None else self.particles
-            p_k = _sigmoid(self._input(v_k))
+        if len(v) == 0:
+            raise ValueError("RBM.contrastive_divergence: got no rows, want at least one")
+        v_k = v if not persistent or self.particles is None else self.particles.astype(v.dtype, copy=False)
+        p = sigmoid(self._input(v))
+        p_k = p if v_k is v else sigmoid(self._input(v_k))
         for _ in range(k):
-            v_k = self._draw_visible(_bernoulli(p_k, rng), rng)
-            p_k = _sigmoid(self._input(v_k))
+            v_k = self._draw_visible(bernoulli(p_k, rng), rng)
+            p_k = sigmoid(self._input(v_k))
         if persistent:
             self.particles = v_k
         if sparsity is not None:
@@ -177,56 +182,42 @@ class RBM(Module):
         start = rng.random(shape) < 0.5 if self.visible == "binary" else rng.standard_normal(shape)
         return self.gibbs(start, steps, rng)
 
+    def pseudo_log_likelihood(self, v, exact=False, rng=None):
+        """sum_i log P(v_i | all other v), of each row: needs no Z (Besag 1975).  (N, V) of 0 and 1 -> (N,)
+
+            log P(v_i | rest) = -log(1 + e^{F(v) - F(v with unit i flipped)})
+
+        V times the term of one unit, drawn for each row, which has the same mean; `exact` goes through all of them.
+        """
+        v = self._checked(v)
+        if self.visible != "binary" or not np.all((v == 0) | (v == 1)):
+            raise ValueError("RBM.pseudo_log_likelihood: got units other than 0 and 1, which cannot be flipped; use "
+                             "annealed_importance_sampling")
+        x, W, a, rows = self._input(v), self.W._data, self.a._data, np.arange(len(v))
+        summed = np.sum(ops.softplus(x), axis=1)
+
+        def conditional(i):
+            flip = 1 - 2 * v[rows, i]
+            return -ops.softplus(flip * a[i] + np.sum(ops.softplus(x + flip[:, None] * W[i]), axis=1) - summed)
+
+        if exact:
+            return sum(conditional(np.full(len(v), i)) for i in range(self.n_visible))
+        return self.n_visible * conditional(generator(rng).integers(0, self.n_visible, len(v)))
+
     # ---------------------------------------------------------------- what comes in
     def _checked(self, x, hidden=False):
-        """x as an array (N, V), or (N, H), of the parameters' dtype; units that are binary lie in [0, 1]."""
-        x = x._data if isinstance(x, Tensor) else np.asarray(x)
-        width, what = (self.n_hidden, "hidden") if hidden else (self.n_visible, "visible")
-        if x.ndim != 2 or x.shape[1] != width or x.dtype.kind not in "fiub":
-            raise ValueError(f"RBM: got {what} units {x.dtype} {x.shape}, want numbers (N, {width}): one row an example; "
-                             f"images are flattened by x.reshape(len(x), -1)")
-        if x.size and x.dtype.kind != "b":
-            low, high = np.min(x), np.max(x)
-            if hidden or self.visible == "binary":
-                if not (low >= 0 and high <= 1):
-                    raise ValueError(f"RBM: got {what} units from {low} to {high}, want 0 <= v <= 1 in binary units; scale "
-                                     "the data, or standardise them and use visible='gaussian'")
-            elif not (np.isfinite(low) and np.isfinite(high)):
-                raise ValueError(f"RBM: got {what} units from {low} to {high}, want finite numbers; fill or leave out nan")
+        """Visible units (N, V), or hidden ones (N, H), as an array of the parameters' dtype."""
+        width, kind = (self.n_hidden, "binary") if hidden else (self.n_visible, self.visible)
+        x = checked(x, width, kind, "RBM: hidden units" if hidden else "RBM: visible units")
         return x.astype(self.W.dtype, copy=False)
 
     def _data(self, X):
-        """X as an array to train on: checked, there, and standardised where units are Gaussian."""
-        X = X._data if isinstance(X, Tensor) else np.asarray(X)
-        self._checked(X[:0])
-        for n in range(0, len(X), PART):
-            self._checked(X[n:n + PART])
+        """X as an array to learn from: checked in parts, of its own dtype, not empty, standardised where units are Gaussian."""
+        X = np.atleast_1d(X._data if isinstance(X, Tensor) else X)
+        for n in range(0, max(1, len(X)), PART):
+            checked(X[n:n + PART], self.n_visible, self.visible, "RBM: visible units")
         if len(X) == 0:
-            raise ValueError("RBM.fit: got no rows, want at least one; did a filter leave nothing?")
+            raise ValueError("RBM: got no rows to learn from, want at least one; did a filter leave nothing?")
         if self.visible == "gaussian":
-            mean, spread = np.mean(X, axis=0), np.std(X, axis=0)
-            off, wide = np.sqrt(np.mean(mean**2)), np.sqrt(np.mean(spread[spread > 0] ** 2)) if np.any(spread) else 0
-            if off > 0.3 or not 0.7 < wide < 1.4:
-                warnings.warn(f"RBM.fit: Gaussian units have a spread of 1, but the data's columns have means of about "
-                              f"{off:.2g} and spreads of about {wide:.2g}; standardise them: (X - X.mean(0)) / X.std(0)",
-                              stacklevel=3)
+            warn_unless_standardised(X)
         return X
-
-
-def _sigmoid(x):
-    """1 / (1 + e^-x) = (1 + tanh(x / 2)) / 2, in place: four passes, of which NumPy has fast ones."""
-    x *= 0.5
-    np.tanh(x, out=x)
-    x += 1
-    x *= 0.5
-    return x
-
-
-def _bernoulli(p, rng):
-    """1 with probability p, else 0.  (N, D) -> (N, D)"""
-    return kernels.bernoulli(p.reshape(-1), *rng.integers(0, 2**32, 2).tolist()).reshape(p.shape)
-
-
-def _at_least_one(who, name, value):
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"{who}: got {name}={value!r}, want a whole number of at least 1")

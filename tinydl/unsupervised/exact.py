@@ -1,0 +1,66 @@
+"""What a Boltzmann machine really says, by counting through all states of its smaller layer: for small ones, and for tests.
+
+V visible, H hidden units, N rows; all in float64. 2^20 states are the most.
+"""
+
+import copy
+import math
+
+import numpy as np
+
+from ..ops import logsumexp, softplus
+
+MOST = 20  # units of the layer that is counted through
+
+
+def log_partition(rbm):
+    """log Z = log sum_{v,h} e^{-E(v,h)} = log sum_v e^{-F(v)}; or over h, where the sum over v is a product likewise."""
+    return float(logsumexp(_counted(rbm)[2]))
+
+
+def log_likelihood(rbm, v):
+    """log P(v) = -F(v) - log Z of each row.  (N, V) -> (N,)
+
+    The slide writes P(v) = e^{-sum_h E(v,h)} / Z; the sum belongs outside: F(v) = -log sum_h e^{-E(v,h)}.
+    """
+    return -_precise(rbm).free_energy(v) - log_partition(rbm)
+
+
+def likelihood_gradient(rbm, v):
+    """The gradient of the mean of log P(v) over the rows, {"W": (V, H), "a": (V,), "b": (H,)}.
+
+        d log P(v)/dW = <v h'>_data - <v h'>_model;    a: of v;    b: of h    (the slide has a plus: a slip)
+    """
+    V, H, weight = _counted(rbm)
+    weight = np.exp(weight - logsumexp(weight))
+    v = np.asarray(v, np.float64)
+    h = _precise(rbm).p_hidden(v)
+    return {"W": v.T @ h / len(v) - V.T @ (weight[:, None] * H), "a": np.mean(v, axis=0) - weight @ V,
+            "b": np.mean(h, axis=0) - weight @ H}
+
+
+def _precise(rbm):
+    return copy.deepcopy(rbm).double()
+
+
+def _counted(rbm):
+    """All S states of the smaller layer and the mean of the other: v (S, V), h (S, H), log sum e^{-E} over the other (S,).
+
+    Gaussian units: sum_v is the integral over v, (2 pi)^{V/2} e^{a'Wh + |Wh|^2 / 2 + b'h}, and h is counted.
+    """
+    rbm = _precise(rbm)
+    gaussian = rbm.visible == "gaussian"
+    hidden = gaussian or rbm.n_hidden <= rbm.n_visible
+    n = rbm.n_hidden if hidden else rbm.n_visible
+    if n > MOST:
+        raise ValueError(f"exact: got an RBM of {rbm.n_visible} visible and {rbm.n_hidden} hidden units with 2^{n} states "
+                         f"to count, want at most {MOST} units in {'the hidden' if gaussian else 'the smaller'} layer; see "
+                         "annealed_importance_sampling")
+    states = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+    if not hidden:
+        return states, rbm.p_hidden(states), -rbm.free_energy(states)
+    W, a, b = rbm.W.data, rbm.a.data, rbm.b.data
+    x = states @ W.T
+    summed = (x @ a + np.sum(x * x, axis=1) / 2 + rbm.n_visible / 2 * math.log(2 * math.pi) if gaussian
+              else np.sum(softplus(x + a), axis=1))
+    return rbm.p_visible(states), states, states @ b + summed
