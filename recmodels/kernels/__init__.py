@@ -6,5 +6,6 @@ from .fm import fm_catalogue, fm_interactions, fm_interactions_gradient
 from .negatives import draw_negatives
 from .joined import join_dropout, join_relu, part_dropout_gradient, part_relu_gradient
 from .pairs import distinct, pair_product, pair_product_gradient
+from .ratings import sampled_matmul, sparse_matmul
 from .ranking import first_bad, list_places, rank_counts, top_k
 from .visits import visit_counts

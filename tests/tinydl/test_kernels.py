@@ -165,13 +165,6 @@ def few_values(rng, dtype, n):
     return x
 
 
-def means(size, *bounds):
-    """A map of images (5, 4), or back from their windows' means: which rows and columns each window covers, its scale."""
-    up, down, left, right = (np.array(b) for b in bounds)
-    return lambda rng, dtype, n: (
-        normal(rng, dtype, n, *((5, 4) if size is None else (len(up), len(left))), 3), up, down, left, right,
-        positive(rng, dtype, len(up), len(left)), *(size or ()))
-
 def tiled(kernel, R, S, *places):
     """n images (5, 4), or results of a size, of 3 channels and their R x S tiles, either of which is overwritten."""
     def make(rng, dtype, n):
@@ -183,6 +176,13 @@ def tiled(kernel, R, S, *places):
         return (y, tiles) if kernel == "result_tiles" else (tiles, normal(rng, dtype, 3), y)
     return make
 
+
+def means(size, *bounds):
+    """A map of images (5, 4), or back from their windows' means: which rows and columns each window covers, its scale."""
+    up, down, left, right = (np.array(b) for b in bounds)
+    return lambda rng, dtype, n: (
+        normal(rng, dtype, n, *((5, 4) if size is None else (len(up), len(left))), 3), up, down, left, right,
+        positive(rng, dtype, len(up), len(left)), *(size or ()))
 
 
 BOUNDS = [([0, 1, 3], [2, 5, 3], [0, 2], [4, 4]), ([0], [5], [0], [4])]
@@ -214,6 +214,10 @@ CASES = {
     "distinct": lambda rng, dtype, n: (repeated(rng, n), V),
     "pair_product": pairs(False),
     "pair_product_gradient": pairs(True),
+    "sparse_matmul": lambda rng, dtype, n: (normal(rng, dtype, n), normal(rng, dtype, V, D), repeated(rng, n),
+                                            repeated(rng, n), V),
+    "sampled_matmul": lambda rng, dtype, n: (normal(rng, dtype, 5, D), normal(rng, dtype, V, D), rng.integers(0, 5, n),
+                                             repeated(rng, n)),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
     "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),
                         interactions(2, 1, 1), interactions(1, 1, 2)],
@@ -233,6 +237,7 @@ CASES = {
     "list_places": lambda rng, dtype, n: (few_scores(rng, np.int64, n)[:, :n % 5], *ragged(rng, n, 5)),
     "expected_metrics": [tied_items(by_hits, k) for by_hits in (False, True) for k in (1, 5, 20)],
     "dropout": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
+    "bernoulli": vectors(0, 1, (12345, 2**32 - 1)),
     "lstm_gates": gates(4, 1, 1),
     "lstm_gates_gradient": gates(4, 1, 1, 1, 1, 4),
     "gru_gates": gates(3, 3, 0, 1),
@@ -258,6 +263,9 @@ CASES = {
                                           *(normal(rng, dtype, D) for _ in range(4))),
     "im2row": [windows(True, geometry) for geometry in WINDOWS],
     "row2im": [windows(False, geometry) for geometry in WINDOWS],
+    "image_tiles": [tiled("image_tiles", *places) for places in ((3, 2, 1, 1), (2, 1, 0, 0), (2, 2, -2, 1), (4, 3, 3, -1))],
+    "tile_results": [tiled("tile_results", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
+    "result_tiles": [tiled("result_tiles", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
     "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)
                    for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 4, 3, 3, 2, 1, 1, 1, 1, 1),
                                     (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
@@ -269,9 +277,6 @@ CASES = {
 ALL = [pytest.param(name, make, id=f"{name}-{k}") for name, makes in CASES.items()
        for k, make in enumerate(makes if isinstance(makes, list) else [makes])]
 
-    "image_tiles": [tiled("image_tiles", *places) for places in ((3, 2, 1, 1), (2, 1, 0, 0), (2, 2, -2, 1), (4, 3, 3, -1))],
-    "tile_results": [tiled("tile_results", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
-    "result_tiles": [tiled("result_tiles", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
 
 def own(args):
     return [x.copy() if isinstance(x, np.ndarray) else x for x in args]
