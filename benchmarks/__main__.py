@@ -3,10 +3,21 @@
 import argparse
 import sys
 
-from . import convolution, interactions, mlp, ranking, recommenders, recurrence, small_graph, start_up, table_updates
+from . import (
+    attention,
+    convolution,
+    interactions,
+    mlp,
+    ranking,
+    recommenders,
+    recurrence,
+    small_graph,
+    start_up,
+    table_updates,
+)
 from .common import machine, measure, print_table, run_side, save
 
-MODULES = recommenders, interactions, ranking, mlp, convolution, recurrence, small_graph, table_updates
+MODULES = recommenders, interactions, ranking, mlp, convolution, recurrence, attention, small_graph, table_updates
 ROWS = {name: row for module in MODULES for name, row in module.ROWS.items()}
 NAMES = [*ROWS, "start-up"]
 

@@ -244,7 +244,8 @@ CASES = {
     "gru_mix": gates(3, 1, 1),
     "gru_gates_gradient": gates(3, 1, 1, 1, 3, 3),
     "shift_rows": [lambda rng, dtype, n, S=S: (masked(rng, dtype, n, S), normal(rng, dtype, n)) for S in (0, 1, 7, 8, 21)],
-    "row_sums": [lambda rng, dtype, n, S=S: (normal(rng, dtype, n, S),) for S in (0, 1, 7, 8, 21)],
+    "normalize_rows": [lambda rng, dtype, n, S=S: (np.exp(masked(rng, dtype, n, S)), normal(rng, dtype, n))
+                       for S in (0, 1, 21)],
     "softmax_rows_gradient": [lambda rng, dtype, n, S=S: (positive(rng, dtype, n, S), normal(rng, dtype, n, S),
                                                           normal(rng, dtype, n)) for S in (0, 5)],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),

@@ -1,6 +1,6 @@
 """Compiled inner loops, each beside its readable NumPy twin: see `registry`."""
 
-from .attention import row_sums, shift_rows, softmax_rows_gradient
+from .attention import normalize_rows, shift_rows, softmax_rows_gradient
 from .convolution import im2row, row2im
 from .elementwise import add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient, tanh_gradient
 from .recurrence import gru_gates, gru_gates_gradient, gru_mix, lstm_gates, lstm_gates_gradient

@@ -3,8 +3,9 @@
     S = scale Q K^T + bias,   P = softmax(S) over the keys that may be seen,   Y = P V     (Vaswani et al. 2017, eq. 1)
 
 Leading axes (...) are independent problems, such as sequences and heads; L queries and S keys of E numbers, S values of F.
-`attention` never holds all of P: it goes through blocks of queries, keeps of each query the logarithm of its row's sum, and
-computes P again on the way back, so that memory grows with L + S and not with L S (Rabe & Staats 2021; Dao et al. 2022).
+`attention` never holds all of P where there are many keys: it goes through blocks of queries, keeps of each query the
+logarithm of its row's sum, and computes P again on the way back, so that memory grows with L + S and not with L S (Rabe &
+Staats 2021; Dao et al. 2022).
 A query that may see no key gets weights and a value of zeros, where PyTorch has nan.
 """
 
@@ -22,6 +23,7 @@ from .shape import swapaxes
 from .through_time import any_tensor, gradient_with_graph, own_names
 
 BLOCK = 1 << 17  # scores that are held at a time: half a megabyte, to stay in the cache
+FEW = 128  # up to so many keys, the weights are kept for the way back
 
 
 def masked_softmax(scores, keep=None, axis=-1):
@@ -117,8 +119,10 @@ def _forward(Q, K, V, bias, keep, causal, scale, p, seed, y):
     masks = [None if a is None else _four_axes(a) for a in (bias, *keep)]
     blocks, logs = list(_blocks(*Q.shape[:3], K.shape[2], causal)), np.empty(Q.shape[:3], Q.dtype)
 
+    weights = {}  # of blocks where they are few beside q, k and v: not computed again
+
     def scores(b, i, keys):
-        s = np.matmul(Q[b, :, i], np.swapaxes(K[b, :, :keys], 2, 3))
+        s = np.matmul(Q[b, :, i], _turned(K[b, :, :keys]))
         if masks[0] is not None:
             s += _piece(masks[0], b, i, keys)
         for mask in masks[1:]:
@@ -128,29 +132,33 @@ def _forward(Q, K, V, bias, keep, causal, scale, p, seed, y):
         return s
 
     for number, (b, i, keys) in enumerate(blocks):
-        s = scores(b, i, keys)
-        rows, top = np.reshape(s, (math.prod(s.shape[:3]), keys)), np.empty(math.prod(s.shape[:3]), s.dtype)
+        P = scores(b, i, keys)
+        rows, top = np.reshape(P, (math.prod(P.shape[:3]), keys)), np.empty(math.prod(P.shape[:3]), P.dtype)
         kernels.shift_rows(rows, top)
-        np.exp(s, out=s)
-        total = kernels.row_sums(rows)
-        total[total == 0] = 1  # nothing may be seen: weights of 0
-        logs[b, :, i] = np.reshape(top + np.log(total), s.shape[:3])
-        y[b, :, i] = np.matmul(_dropped(s, p, seed, number), V[b, :, :keys]) / np.reshape(total, (*s.shape[:3], 1))
+        np.exp(P, out=P)
+        kernels.normalize_rows(rows, top)
+        logs[b, :, i] = np.reshape(top, P.shape[:3])
+        np.matmul(_dropped(P, p, seed, number), V[b, :, :keys], out=y[b, :, i])
+        if K.shape[2] <= FEW:
+            weights[number] = P
 
     def back(dy, dQ, dK, dV, wants_bias):
         """Add to dQ, dK and dV, which come as zeros; -> dbias, or None."""
         dots = np.einsum("bhif,bhif->bhi", dy, y)
         dbias = np.zeros(masks[0].shape, Q.dtype) if wants_bias else None
         for number, (b, i, keys) in enumerate(blocks):
-            s, dy_i = scores(b, i, keys), dy[b, :, i]
-            s -= logs[b, :, i, None]
-            P = np.exp(s, out=s)
-            dV[b, :, :keys] += np.matmul(np.swapaxes(_dropped(P, p, seed, number), 2, 3), dy_i)
-            dP = _dropped(np.matmul(dy_i, np.swapaxes(V[b, :, :keys], 2, 3)), p, seed, number)
+            P, dy_i = weights.get(number), dy[b, :, i]
+            if P is None:
+                P = scores(b, i, keys)
+                P -= logs[b, :, i, None]
+                np.exp(P, out=P)
+            _add(dV[b, :, :keys], np.swapaxes(_dropped(P, p, seed, number), 2, 3), dy_i, i)
+            dP = _dropped(np.matmul(dy_i, _turned(V[b, :, :keys])), p, seed, number)
             rows = math.prod(P.shape[:3]), keys
             kernels.softmax_rows_gradient(np.reshape(P, rows), np.reshape(dP, rows), np.reshape(dots[b, :, i], -1))
-            dQ[b, :, i] = np.matmul(dP, K[b, :, :keys]) * scale
-            dK[b, :, :keys] += np.matmul(np.swapaxes(dP, 2, 3), Q[b, :, i])
+            dQ_i = np.matmul(dP, K[b, :, :keys], out=dQ[b, :, i])
+            dQ_i *= scale
+            _add(dK[b, :, :keys], np.swapaxes(dP, 2, 3), Q[b, :, i], i)
             if wants_bias:
                 piece = _piece(dbias, b, i, keys)
                 shared = tuple(axis for axis in range(4) if piece.shape[axis] != dP.shape[axis])
@@ -158,6 +166,19 @@ def _forward(Q, K, V, bias, keep, causal, scale, p, seed, y):
         return None if dbias is None else np.reshape(dbias, shape)
 
     return back
+
+
+def _turned(a):
+    """(..., n, m) -> (..., m, n) in that order in memory, where a product of many small matrices is twice as fast."""
+    return np.ascontiguousarray(np.swapaxes(a, -1, -2))
+
+
+def _add(total, a, b, i):
+    """total += a b; the first block of queries finds zeros there."""
+    if i.start == 0:
+        np.matmul(a, b, out=total)
+    else:
+        total += np.matmul(a, b)
 
 
 def _formula(q, k, v, bias, keep, causal, scale, p, seed):
