@@ -5,6 +5,8 @@
     neural_mf.py              neural-mf-1, neural-mf-2: Neural MF V1 and V2; with -slide as plain as on the slides
     factorization_machine.py  fm; beside it neural_fm.py and neural_tf.py, networks for ranking
     wide_deep.py              wide-deep, and wide-deep-attributes, which sees no ids
+    autorec.py                item-autorec, user-autorec: an autoencoder of all ratings of a film, or of a user
+    rbm_cf.py                 item-rbm, user-rbm: a restricted Boltzmann machine of them
     deep_regression.py        deep-regression, for "does the user like it?"
     combined.py               combined-joint, combined-blended: several of these as one
 
@@ -18,6 +20,7 @@ and the models of check-ins: `CHECKIN_MODELS[name](**parameters)`.
 
 from functools import partial
 
+from .autorec import AutoRec
 from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
 from .combined import CombinedBlended, CombinedJoint
 from .combined_venues import CombinedVenues
@@ -28,6 +31,7 @@ from .fpmc import FPMC
 from .item_knn import ItemKNN
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
+from .rbm_cf import RatingRBM
 from .venue_ranker import OPTIONS, VenueRanker
 from .wide_deep import WideDeep
 
@@ -45,6 +49,10 @@ MODELS = {
     "fm": FactorizationMachine,
     "wide-deep": partial(WideDeep, ids=True),
     "wide-deep-attributes": partial(WideDeep, ids=False),
+    "item-autorec": AutoRec,
+    "user-autorec": partial(AutoRec, by="user"),
+    "item-rbm": RatingRBM,
+    "user-rbm": partial(RatingRBM, by="user"),
     "deep-regression": DeepRegression,
     "logistic": LogisticRegression,
     "combined-joint": CombinedJoint,

@@ -36,12 +36,8 @@ class Biases(Recommender):
         self.reg_user, self.reg_item, self.sweeps = reg_user, reg_item, sweeps
 
     def _fit(self, users, items, ratings, valid):
-        rest = ratings.astype(np.float64) - self.mean_
-        n_user, n_item = np.bincount(users, minlength=len(self.users_)), np.bincount(items, minlength=len(self.items_))
-        self.b_u_, self.b_i_ = np.zeros(len(self.users_)), np.zeros(len(self.items_))
-        for _ in range(self.sweeps):
-            self.b_i_ = np.bincount(items, rest - self.b_u_[users], len(self.items_)) / (n_item + self.reg_item)
-            self.b_u_ = np.bincount(users, rest - self.b_i_[items], len(self.users_)) / (n_user + self.reg_user)
+        self.b_u_, self.b_i_ = bias_terms(users, items, ratings.astype(np.float64) - self.mean_, len(self.users_),
+                                          len(self.items_), self.reg_user, self.reg_item, self.sweeps)
 
     def _score(self, users, items):
         return self.mean_ + self.b_u_[users] + self.b_i_[items]
@@ -51,6 +47,16 @@ class Biases(Recommender):
 
     def _restore(self, state):
         self.b_u_, self.b_i_ = state["b_u"], state["b_i"]
+
+
+def bias_terms(users, items, rest, n_users, n_items, reg_user=5.0, reg_item=2.0, sweeps=30):
+    """(b_u (n_users,), b_i (n_items,)) that minimise sum (rest - b_u - b_i)^2 + reg_user sum b_u^2 + reg_item sum b_i^2"""
+    n_user, n_item = np.bincount(users, minlength=n_users), np.bincount(items, minlength=n_items)
+    b_u, b_i = np.zeros(n_users), np.zeros(n_items)
+    for _ in range(sweeps):
+        b_i = np.bincount(items, rest - b_u[users], n_items) / (n_item + reg_item)
+        b_u = np.bincount(users, rest - b_i[items], n_users) / (n_user + reg_user)
+    return b_u, b_i
 
 
 class _LinearOnAttributes(Recommender):

@@ -24,13 +24,16 @@ from recmodels.models import (
     RidgeRegression,
     WideDeep,
 )
+from recmodels.epochs import TrainedInEpochs
 from recmodels.neural import NeuralRecommender
+from recmodels.rating_rows import RowRecommender
 from recmodels.recommender import NotFittedError, Recommender
 from tinydl import Tensor, gradcheck
 
 ALL = list(MODELS)
 NEURAL = [name for name in ALL if isinstance(MODELS[name](), NeuralRecommender)]
-CLOSED = [name for name in ALL if name not in NEURAL and name != "combined-blended"]
+TRAINED = [name for name in ALL if isinstance(MODELS[name](), TrainedInEpochs)]
+CLOSED = [name for name in ALL if name not in TRAINED and name != "combined-blended"]
 SMALL = {"k": 6, "k_attribute": 3, "hidden": 8, "epochs": 3, "batch_size": 64, "lr": 0.01, "scale": 0.3}
 
 
@@ -39,6 +42,8 @@ def small(name, model):
     settings = {key: value for key, value in SMALL.items() if key in model.get_params()}
     if isinstance(model, WideDeep):
         settings["hidden"] = (8, 5)
+    if isinstance(model, RowRecommender):
+        settings.update(hidden=12, batch_size=8)
     if "models" in model.get_params():
         settings["models"] = tuple({"model": part, **{key: value for key, value in small(part, MODELS[part]()).items()
                                                       if key not in settings}} for part in model.models)
@@ -125,7 +130,7 @@ def test_a_loaded_model_is_the_saved_one(name, fitted, split, tmp_path):
     np.testing.assert_array_equal(again.predict([1, None, 4], [None, 9, 2]), model.predict([1, None, 4], [None, 9, 2]))
     pandas.testing.assert_frame_equal(again.recommend([1, 4, "x"]), model.recommend([1, 4, "x"]))
     assert again.num_parameters() == model.num_parameters()
-    if name in NEURAL:
+    if name in TRAINED:
         pandas.testing.assert_frame_equal(again.history_, model.history_)
         assert again.best_epoch_ == model.best_epoch_
         np.testing.assert_array_equal(again.refit(split.refit).predict(split.test),
@@ -183,10 +188,11 @@ def test_users_and_items_without_training_ratings(name, split):
     model = fit_without_validation(make(name), without, split.valid)
     assert np.isfinite(model.predict([rare, rare], [scarce, 9])).all()
     assert scarce not in model.recommend([4], k=1000, exclude_seen=False)["item"].tolist()
-    if name in NEURAL:
+    if name in TRAINED:
         users, items, _ = model._encode(without)
+        pair = model._sides(users, items) if isinstance(model, RowRecommender) else (users, items)
         unread = 0
-        for table, codes, starts in model.network_.reads(users, items):
+        for table, codes, starts in model.network_.reads(*pair):
             weight = table.weight.detach().numpy()
             for first, last in itertools.pairwise(starts or (0, len(weight))):
                 read = [row for row in range(first, last) if row in set(codes.ravel().tolist())]
@@ -200,7 +206,8 @@ def test_users_and_items_without_training_ratings(name, split):
 # what each parameter is changed to, and where it has no effect by definition
 CHANGES = {"reg": 500.0, "reg_user": 50.0, "reg_item": 50.0, "sweeps": 1, "steps": 1, "threshold": 3.0, "k": 4,
            "k_attribute": 2, "hidden": 5, "dropout": 0.55, "scale": 0.11, "epochs": 2, "batch_size": 32, "lr": 0.0031,
-           "weight_decay": 0.77, "seed": 1, "order": 3, "form": "full", "models": ("biased-mf", "wide-deep-attributes")}
+           "weight_decay": 0.77, "seed": 1, "order": 3, "form": "full", "models": ("biased-mf", "wide-deep-attributes"),
+           "denoise": 0.4, "levels": (0, 1, 2, 3, 4, 5)}
 WITHOUT_EFFECT = {
     ("*", "verbose"): "prints",
     ("*", "patience"): "acts with validation data only: test_early_stopping",
@@ -217,6 +224,8 @@ def test_every_parameter_has_an_effect(name, parameter, little, split):
         value = 3 - before
     elif isinstance(before, bool):
         value = not before
+    elif parameter == "by":
+        value = "user" if before == "item" else "item"
     else:
         value = (8, 6) if parameter == "hidden" and isinstance(before, tuple) else CHANGES[parameter]
     assert value != before, "this test changes nothing"
@@ -240,7 +249,7 @@ def test_the_order_of_ratings_is_nothing_to_a_closed_form(name, fitted, split, r
 
 @pytest.mark.parametrize("name", ALL)
 def test_models_beat_the_mean(name, split):
-    model, row = evaluate_ratings(make(name, **({"epochs": 15} if name in NEURAL else {})), split)
+    model, row = evaluate_ratings(make(name, **({"epochs": 15} if name in TRAINED else {})), split)
     rating = split.test.frame["rating"].to_numpy()
     if model.output == "probability":
         base = np.mean(split.train.frame["rating"] >= 4)
@@ -277,7 +286,7 @@ def test_parameters_are_counted(fitted):
 
 
 # ---------------------------------------------------------------- networks: training
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", TRAINED)
 def test_early_stopping(name, split):
     """It stops `patience` epochs after the best one, whose weights come back."""
     settings = dict(epochs=40, lr=0.05)
@@ -297,7 +306,7 @@ def test_early_stopping(name, split):
     assert found == pytest.approx(loss.min(), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", NEURAL)
+@pytest.mark.parametrize("name", TRAINED)
 def test_refit_trains_on_all_for_the_chosen_epochs(name, split):
     model = make(name, epochs=6, lr=0.05, patience=1).fit(split.train, valid=split.valid)
     before = model.predict(split.test)
