@@ -10,6 +10,7 @@ import scipy.optimize
 
 import tinydl
 from recmodels import metrics
+from recmodels.epochs import TrainedInEpochs
 from recmodels.evaluation import evaluate_ratings, rating_metrics
 from recmodels.models import (
     MODELS,
@@ -24,7 +25,6 @@ from recmodels.models import (
     RidgeRegression,
     WideDeep,
 )
-from recmodels.epochs import TrainedInEpochs
 from recmodels.neural import NeuralRecommender
 from recmodels.rating_rows import RowRecommender
 from recmodels.recommender import NotFittedError, Recommender

@@ -1,7 +1,6 @@
 """Batches of rows, and the recommenders that read them."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
