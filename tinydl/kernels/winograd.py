@@ -32,30 +32,38 @@ def image_tiles(x, tiles, top, left):
     """tiles[:, :, b, i, j, c] = B' d B,   d[a, e] = x[b, 2 i + a - top, 2 j + e - left, c], 0 outside of the image."""
     B, R, S, C = tiles.shape[2:]
     H, W = x.shape[1], x.shape[2]
-    lines = x.reshape(B, H, W * C)
     skipped, start = max(0, -left) * C, max(0, left) * C
     count = min(W * C - skipped, (2 * S + 2) * C - start)
+    lines, outside = x.reshape(B, H, W * C), np.zeros(count, x.dtype)
+
+    def line(b, v):
+        return lines[b, v, skipped:skipped + count] if 0 <= v < H else outside
 
     def cut_image(b):
-        around = np.zeros((2 * R + 2, (2 * S + 2) * C), tiles.dtype)
-        down = np.empty((4, (2 * S + 2) * C), tiles.dtype)  # B' d, for one row of tiles
-        for v in range(max(0, top), min(2 * R + 2, H + top)):
-            for q in range(count):
-                around[v, start + q] = lines[b, v - top, skipped + q]
+        down = np.zeros((4, S + 1, 2, C), tiles.dtype)  # B' d, for one row of tiles; what is left and right of it stays 0
+        around = down.reshape(4, (2 * S + 2) * C)[:, start:start + count]
         for i in range(R):
-            for q in range((2 * S + 2) * C):
-                down[0, q] = around[2 * i, q] - around[2 * i + 2, q]
-                down[1, q] = around[2 * i + 1, q] + around[2 * i + 2, q]
-                down[2, q] = around[2 * i + 2, q] - around[2 * i + 1, q]
-                down[3, q] = around[2 * i + 1, q] - around[2 * i + 3, q]
+            v = 2 * i - top
+            first, second, third, fourth = line(b, v), line(b, v + 1), line(b, v + 2), line(b, v + 3)
+            for q in range(count):
+                around[0, q] = first[q] - third[q]
+            for q in range(count):
+                around[1, q] = second[q] + third[q]
+            for q in range(count):
+                around[2, q] = third[q] - second[q]
+            for q in range(count):
+                around[3, q] = second[q] - fourth[q]
             for u in range(4):
                 for j in range(S):
-                    line = down[u, 2 * j * C:(2 * j + 4) * C]
+                    even, odd, next_even, next_odd = down[u, j, 0], down[u, j, 1], down[u, j + 1, 0], down[u, j + 1, 1]
                     for c in range(C):
-                        tiles[u, 0, b, i, j, c] = line[c] - line[2 * C + c]
-                        tiles[u, 1, b, i, j, c] = line[C + c] + line[2 * C + c]
-                        tiles[u, 2, b, i, j, c] = line[2 * C + c] - line[C + c]
-                        tiles[u, 3, b, i, j, c] = line[C + c] - line[3 * C + c]
+                        tiles[u, 0, b, i, j, c] = even[c] - next_even[c]
+                    for c in range(C):
+                        tiles[u, 1, b, i, j, c] = odd[c] + next_even[c]
+                    for c in range(C):
+                        tiles[u, 2, b, i, j, c] = next_even[c] - odd[c]
+                    for c in range(C):
+                        tiles[u, 3, b, i, j, c] = odd[c] - next_odd[c]
 
     for b in prange(B):
         cut_image(b)
