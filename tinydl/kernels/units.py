@@ -7,11 +7,13 @@ from .registry import kernel
 
 def uniform(n, low, high):
     """u_i, n numbers in [0, 1): multiples of 2^-24, hashes of i and the seed's halves low, high < 2^32."""
-    z = (np.arange(n, dtype=np.uint64) * 0x9E3779B9 + np.uint64(low)) & 0xFFFFFFFF
-    z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-    z = (z + np.uint64(high)) & 0xFFFFFFFF
-    z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-    return ((z ^ (z >> 16)) >> 8) * 2.0**-24
+    z = np.arange(n, dtype=np.uint64) * 0x9E3779B9
+    for half in (low, high):
+        z = (z + np.uint64(half)) & 0xFFFFFFFF
+        z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+        z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+        z = z ^ (z >> 16)
+    return (z >> 8) * 2.0**-24
 
 
 def _bernoulli_reference(p, low, high):
@@ -22,16 +24,17 @@ def _bernoulli_reference(p, low, high):
 def bernoulli(p, low, high):
     """y_i = 1 with probability p_i, else 0: u_i < p_i.  (n,) -> (n,)
 
-    u_i is a hash of i and the seed's halves low, high < 2^32 (the finalizer of MurmurHash3 by Appleby, on Weyl's sequence,
-    with the second half between its multiplications): no state runs from one number to the next, so the loop is vectorised,
-    and takes a fifth of the time of drawing from a generator and comparing.
+    u_i is a hash of i and the seed's halves low, high < 2^32 (the finalizer of MurmurHash3 by Appleby, twice, on Weyl's
+    sequence): no state runs from one number to the next, so the loop is vectorised, and takes a third of the time of drawing
+    from a generator and comparing.
     """
     y, on, off, unit = np.empty_like(p), p.dtype.type(1), p.dtype.type(0), p.dtype.type(2.0**-24)
     for i in range(len(p)):
         z = (i * 0x9E3779B9 + low) & 0xFFFFFFFF
         z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-        z = (z + high) & 0xFFFFFFFF
         z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-        z = (z ^ (z >> 16)) >> 8
-        y[i] = on if z * unit < p[i] else off
+        z = ((z ^ (z >> 16)) + high) & 0xFFFFFFFF
+        z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
+        z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
+        y[i] = on if ((z ^ (z >> 16)) >> 8) * unit < p[i] else off
     return y

@@ -10,7 +10,7 @@
 
 from .ais import annealed_importance_sampling
 from .autoencoder import Autoencoder, ContractiveAutoencoder, DenoisingAutoencoder, SparseAutoencoder
-from .exact import likelihood_gradient, log_likelihood, log_partition
+from .exact import likelihood_gradient, log_likelihood, log_partition, mean_contrastive_divergence
 from .pretraining import feed_forward, greedy_pretraining, stack, unrolled
 from .rbm import RBM
 from .variational import VariationalAutoencoder

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..ops import logsumexp, softplus
 
-MOST = 20  # units of the layer that is counted through
+MOST = 20  # units of the layer that is counted through, or of both where both are
 
 
 def log_partition(rbm):
@@ -39,6 +39,33 @@ def likelihood_gradient(rbm, v):
             "b": np.mean(h, axis=0) - weight @ H}
 
 
+def mean_contrastive_divergence(rbm, v, k):
+    """The ascent direction of CD-k in the mean over all its chains, as `likelihood_gradient` gives the true one.
+
+    The chain's distribution over all 2^V states goes through P(h | v) and P(v | h), k times; v (N, V) of 0 and 1. It
+    tends to the model's own as k grows, and this to the gradient of the likelihood.
+    """
+    rbm, v = _precise(rbm), rbm._checked(v).astype(np.float64)
+    if rbm.visible == "gaussian" or not np.all((v == 0) | (v == 1)):
+        raise ValueError("mean_contrastive_divergence: got visible units other than 0 and 1, whose states cannot be counted")
+    if rbm.n_visible + rbm.n_hidden > MOST:
+        raise ValueError(f"mean_contrastive_divergence: got {rbm.n_visible} + {rbm.n_hidden} units, want {MOST} at most")
+    V, H = _states(rbm.n_visible), _states(rbm.n_hidden)
+    x, y = V @ rbm.W.data + rbm.b.data, H @ rbm.W.data.T + rbm.a.data
+    up = np.exp(x @ H.T - np.sum(softplus(x), axis=1, keepdims=True))    # P(h | v), (2^V, 2^H)
+    down = np.exp(y @ V.T - np.sum(softplus(y), axis=1, keepdims=True))  # P(v | h), (2^H, 2^V)
+    data = p = np.bincount((v @ 2 ** np.arange(rbm.n_visible)).astype(int), minlength=len(V)) / len(v)
+    for _ in range(k):
+        p = p @ up @ down
+    change, h = data - p, rbm.p_hidden(V)
+    return {"W": V.T @ (change[:, None] * h), "a": change @ V, "b": change @ h}
+
+
+def _states(n):
+    """All states of n units of 0 and 1, (2^n, n); unit i is the bit of worth 2^i in the row's number."""
+    return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+
+
 def _precise(rbm):
     return copy.deepcopy(rbm).double()
 
@@ -56,7 +83,7 @@ def _counted(rbm):
         raise ValueError(f"exact: got an RBM of {rbm.n_visible} visible and {rbm.n_hidden} hidden units with 2^{n} states "
                          f"to count, want at most {MOST} units in {'the hidden' if gaussian else 'the smaller'} layer; see "
                          "annealed_importance_sampling")
-    states = (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+    states = _states(n)
     if not hidden:
         return states, rbm.p_hidden(states), -rbm.free_energy(states)
     W, a, b = rbm.W.data, rbm.a.data, rbm.b.data

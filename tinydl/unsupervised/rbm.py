@@ -122,8 +122,8 @@ class RBM(Module):
         v (N, V). The chain starts at the data (Hinton 2002); with `persistent`, where the last call left it, in
         `particles`, of which there are N at first (Tieleman 2008). v is sampled in the chain, and the statistics take
         P(h | v) in place of h, which has the same mean and less spread. As after `backward`, an optimizer does the step.
-        sparsity: the share of rows for which a hidden unit should be on; adds sparsity_cost times the gradient of the
-        cross-entropy between it and the unit's mean over the batch (Lee et al. 2008; Hinton 2010, section 11).
+        sparsity: the share s of rows on which a hidden unit should be on. With q the mean of P(h | v) over the batch,
+        sparsity_cost (q - s) is added to the gradient of the unit's input on each row (Hinton 2010, section 11).
         """
         at_least_one("RBM.contrastive_divergence", "k", k)
         if sparsity is not None and not 0 < sparsity < 1:
@@ -212,7 +212,7 @@ class RBM(Module):
         return x.astype(self.W.dtype, copy=False)
 
     def _data(self, X):
-        """X as an array to learn from: checked in parts, of its own dtype, not empty, standardised where units are Gaussian."""
+        """X as an array to learn from, of its own dtype: checked, not empty, standardised where units are Gaussian."""
         X = np.atleast_1d(X._data if isinstance(X, Tensor) else X)
         for n in range(0, max(1, len(X)), PART):
             checked(X[n:n + PART], self.n_visible, self.visible, "RBM: visible units")
