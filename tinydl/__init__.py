@@ -5,6 +5,7 @@
     ops/                            the primitives, by chapter
     nn/, optim/, data/, training/   layers, optimizers, batches, the loop
     calibration.py                  does a forecast mean what it says? NLL, CRPS, coverage, calibration error
+    unsupervised/                   Boltzmann machines, autoencoders, pre-training
     plotting.py                     learning curves
     kernels/                        compiled inner loops beside their readable twins
     naming.py                       PyTorch's words beside NumPy's, and the answer to names that are not here
@@ -17,7 +18,7 @@
 tensor([2., 4., 6.])
 """
 
-from . import data, naming, nn, ops, optim, training
+from . import data, naming, nn, ops, optim, training, unsupervised
 from ._version import version
 from .autograd import grad
 from .creation import arange, eye, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
@@ -38,7 +39,7 @@ __all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concaten
            "exp", "eye", "from_numpy", "full", "generator", "get_default_dtype", "grad", "gradcheck", "gradgradcheck",
            "is_grad_enabled", "load", "log", "logsumexp", "manual_seed", "matmul", "maximum", "minimum", "nn", "no_grad",
            "ones", "ones_like", "op", "ops", "optim", "rand", "randn", "save", "set_default_dtype", "sigmoid", "softmax",
-           "stack", "tanh", "tensor", "training", "where", "zeros", "zeros_like"]
+           "stack", "tanh", "tensor", "training", "unsupervised", "where", "zeros", "zeros_like"]
 
 
 def __getattr__(name):

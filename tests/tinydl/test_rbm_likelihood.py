@@ -89,7 +89,7 @@ def test_the_mean_of_contrastive_divergence_over_many_chains_is_the_counted_one(
 
 
 def test_what_cannot_be_counted_through_both_layers_is_refused():
-    with pytest.raises(ValueError, match="got 11 . 10 units, want at most 20"):
+    with pytest.raises(ValueError, match="got 11 . 10 units, want 20 at most"):
         mean_contrastive_divergence(RBM(11, 10), np.zeros((1, 11)), 1)
     for rbm, v in ((machine(), np.full((1, 4), 0.5)), (machine(visible="gaussian"), np.zeros((1, 4)))):
         with pytest.raises(ValueError, match="other than 0 and 1"):
