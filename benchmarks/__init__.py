@@ -5,6 +5,7 @@
     common.py         a row and its sides, turns, equality, memory, the limit of matrix products, the table
     training.py       one epoch on both sides: shuffle, batches, forward, backward, step
     recommenders.py   Neural MF V2 and Wide & Deep on MovieLens
+    autorec.py        item-based AutoRec on MovieLens
     interactions.py   factorization machines, and Neural FM's training step against sampled venues
     ranking.py        the full catalogue ranked by Neural FM; metrics of many lists, beside ranx
     cost_growth.py    seconds an epoch against check-ins, candidates and K (a command of its own)

@@ -5,6 +5,8 @@ import sys
 
 from . import (
     attention,
+    autorec,
+    boltzmann,
     convolution,
     interactions,
     mlp,
@@ -17,7 +19,8 @@ from . import (
 )
 from .common import machine, measure, print_table, run_side, save
 
-MODULES = recommenders, interactions, ranking, mlp, convolution, recurrence, attention, small_graph, table_updates
+MODULES = (recommenders, autorec, interactions, ranking, mlp, boltzmann, convolution, recurrence, attention, small_graph,
+           table_updates)
 ROWS = {name: row for module in MODULES for name, row in module.ROWS.items()}
 NAMES = [*ROWS, "start-up"]
 

@@ -12,14 +12,14 @@ from .common import Unavailable
 
 
 class TinydlTraining:
-    """model(*inputs) against the last array, with `optimizer`."""
+    """model(*inputs) against the last array of a batch, with `optimizer`. data: a Dataset, or arrays."""
 
-    def __init__(self, model, loss, optimizer, arrays, batch_size):
+    def __init__(self, model, loss, optimizer, data, batch_size):
         from tinydl.data import DataLoader
         from tinydl.training import Trainer
 
         self.model, self.loss, self.optimizer = model, loss, optimizer
-        self.loader = DataLoader(tuple(arrays), batch_size, shuffle=True, rng=0)
+        self.loader = DataLoader(data, batch_size, shuffle=True, rng=0)
         self.trainer = Trainer(model, loss, optimizer)
 
     def run(self):
@@ -30,7 +30,7 @@ class TinydlTraining:
         from tinydl import Tensor
 
         self.model.eval()  # without dropout, whose masks are drawn differently
-        *inputs, target = (Tensor(a[:self.loader.batch_size]) for a in self.loader.dataset.arrays)
+        *inputs, target = map(Tensor, self.loader.dataset[slice(self.loader.batch_size)])
         loss = self.loss(self.model(*inputs), target)
         loss.backward()
         gradients = {name: _array(p.grad) for name, p in self.model.named_parameters()}
