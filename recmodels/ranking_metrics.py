@@ -123,14 +123,21 @@ def expected_recall(greater, equal, k):
     return np.clip((check_k("expected_recall", k) - g) / n, 0, 1)
 
 
-def expected_reciprocal_rank(greater, equal):
-    """E[1 / rank] = (H(g + n) - H(g)) / n,   H(i) = 1 + 1/2 + .. + 1/i,   g = greater, n = equal
+def expected_reciprocal_rank(greater, equal, k=None):
+    """E[1 / rank] = (H(g + n) - H(g)) / n,   H(i) = 1 + 1/2 + .. + 1/min(i, k),   g = greater, n = equal
+
+    k: 0 counts for who stands below place k, as MRR@k has it; None: every place counts.
 
     >>> expected_reciprocal_rank(greater=[0, 1], equal=[1, 2]).round(4).tolist()  # (1/2 + 1/3) / 2
     [1.0, 0.4167]
+    >>> expected_reciprocal_rank(greater=[0, 1], equal=[1, 2], k=2).tolist()  # (1/2 + 0) / 2
+    [1.0, 0.25]
     """
     g, n = _counts("expected_reciprocal_rank", greater, equal)
-    return _mean_over_ties(g, n, 1 / np.arange(1, (g + n).max(initial=0) + 1))
+    value = 1 / np.arange(1, (g + n).max(initial=0) + 1)
+    if k is not None:
+        value[check_k("expected_reciprocal_rank", k):] = 0
+    return _mean_over_ties(g, n, value)
 
 
 def expected_ndcg(greater, equal, k):

@@ -1,0 +1,118 @@
+"""Evaluation of models of sessions: given the first items of a session, where in the full catalogue stands its next one?
+
+    last   every session's last item, after all the others: one question a session
+    all    its second, third, .. last item, each after those before it
+
+Nothing is sampled and nothing left out: items of the session itself are candidates, for people come back to them. Ties
+count by expectation. A target that no training session has is in no catalogue; such questions are counted and left out.
+"""
+
+import time
+
+import numpy as np
+
+from .datasets.sessions import Sessions
+from .evaluation import mean_deviation
+from .ranking import evaluate_events
+from .ranking_metrics import check_ks, expected_reciprocal_rank
+
+KS = (1, 5, 10, 20)
+METRICS = ("Recall@20", "MRR@20")
+PREFIXES = ("last", "all")
+_LENGTHS = {"1": 1, "2": 2, "3-4": 3, "5-9": 5, "10 and more": 10}  # items before the target: the smallest of each class
+
+
+def evaluate_sessions(model, sessions, prefixes="last", ks=KS, block=256):
+    """RankingResult of a fitted model on Sessions: Recall@k, MRR@k, nDCG@k and MRR; strata by how many items come before.
+
+    result.rows are the numbers of the questions in `sessions.prefixes(prefixes)`; `sessions_of(result, ..)` their sessions.
+    """
+    if not isinstance(sessions, Sessions):
+        raise TypeError(f"evaluate_sessions: got sessions of type {type(sessions).__name__}, want Sessions: make them of lists "
+                        "with Sessions.of")
+    ks = check_ks("evaluate_sessions", ks)
+    row, length = sessions.prefixes(prefixes)
+    if len(row) == 0:
+        raise ValueError("evaluate_sessions: no session has two items or more, want some: a session of one item has no next "
+                         "one to ask for")
+    targets = model.items_.get_indexer(sessions.items[sessions.start[row] + length])
+    result = evaluate_events(scorer(model, sessions, row, length), np.arange(len(row)), targets, ks, strata=strata(length),
+                             cold_items=targets < 0, block=block)
+    for k in ks:
+        result.per_query[f"MRR@{k}"] = expected_reciprocal_rank(result.greater, result.equal, k)
+    result.notes.insert(0, f"{sessions.name}{' (SYNTHETIC)' * sessions.synthetic}: {len(sessions):,} sessions, " + (
+        "the last item of each" if prefixes == "last" else "every item but the first of each"))
+    return result
+
+
+def scorer(model, sessions, row, length):
+    """The model's scores as the function of a block of question numbers that `evaluate_events` takes."""
+    whole = Sessions(sessions.ids, sessions.start, sessions.items)
+
+    def score(questions):
+        return model.scores(_prefixes(whole, row[questions], length[questions]))
+    return score
+
+
+def _prefixes(sessions, row, length):
+    """The first length items of each of these sessions, as Sessions numbered from 0."""
+    start = np.append(0, np.cumsum(length))
+    at = np.arange(start[-1]) + np.repeat(sessions.start[row] - start[:-1], length)
+    return Sessions(np.arange(len(row)), start, sessions.items[at])
+
+
+def strata(length):
+    """(Q,) the class of how many items come before the target."""
+    return np.array(list(_LENGTHS))[np.searchsorted(list(_LENGTHS.values()), length, side="right") - 1]
+
+
+def sessions_of(result, sessions, prefixes="last"):
+    """(n,) the session number of each measured question: the groups of `paired_bootstrap`."""
+    return sessions.prefixes(prefixes)[0][result.rows]
+
+
+def fit_and_evaluate(model, split, refit=False):
+    """Fit `model` to split.train, with split.valid to choose its epochs by, and measure it on split.test.
+
+    refit: measure a second model, fitted to training and validation sessions together for as many epochs as the first one
+    chose. Returns (the model that was measured, its row):
+
+        last, all    {line of the table: {metric: value}} on the test sessions
+        valid        {metric: value} of the first model on the last items of the validation sessions
+        epochs       trained for; None where a model has none
+        parameters   how many numbers it learned
+        seconds      of fitting, both fits together
+    """
+    started = time.perf_counter()
+    model.fit(split.train, split.valid)
+    seconds = time.perf_counter() - started
+    valid = evaluate_sessions(model, split.valid)
+    measured = model
+    if refit:
+        started = time.perf_counter()
+        measured = model.refit(split.refit)
+        seconds += time.perf_counter() - started
+    row = {prefixes: evaluate_sessions(measured, split.test, prefixes).table().to_dict("index") for prefixes in PREFIXES}
+    return measured, {**row, "valid": {metric: valid[metric] for metric in valid.per_query},
+                      "epochs": getattr(model, "best_epoch_", None), "parameters": measured.num_parameters(),
+                      "seconds": seconds}
+
+
+def compare_table(rows):
+    """DataFrame of text from [(label, row of `fit_and_evaluate`)], a line a label: mean, and deviation over several fits."""
+    import pandas
+
+    groups = {}
+    for label, row in rows:
+        groups.setdefault(label, []).append(row)
+    table = {}
+    for metric in ("Recall@5", "Recall@10", *METRICS):
+        table[metric] = [mean_deviation(row["last"]["all"][metric] for row in group) for group in groups.values()]
+    for metric in METRICS:
+        table[f"every prefix {metric}"] = [mean_deviation(row["all"]["all"][metric] for row in group)
+                                           for group in groups.values()]
+    for key, digits in (("epochs", 0), ("parameters", 0), ("seconds", 1)):
+        table[key] = [mean_deviation((row[key] for row in group), digits, None) for group in groups.values()]
+    table["fits"] = [str(len(group)) for group in groups.values()]
+    frame = pandas.DataFrame(table, index=list(groups))
+    return frame.loc[:, (frame != "").any()]
