@@ -1,0 +1,150 @@
+"""SessionNetwork and NeuralSessions: what all models of sessions with a network share: batches, the catalogue, the loss.
+
+A batch is B sessions of unequal lengths, one behind the other: items (N,), lengths (B,), N = sum of the lengths. There is no
+padding in it. A network reads it and says of every position what it expects next: h (N, D), causal, so that row n depends
+on the items up to n of its own session only. One pass so trains on every prefix of a session. A score is
+
+    y_i = <h_n, e_i> + b_i        e_i the same embedding by which item i is read, b_i its bias
+
+and the loss is the cross-entropy over the full catalogue (`catalogue_loss.py`); nothing is sampled.
+"""
+
+import numbers
+
+import numpy as np
+
+from tinydl import Tensor, nn, no_grad, optim
+from tinydl.data import DataLoader, Dataset
+from tinydl.nn import functional as F
+from tinydl.nn.utils.rnn import PackedSequence
+
+from .catalogue_loss import catalogue_cross_entropy
+from .epochs import TrainedInEpochs
+from .session_recommender import CodedSessions, SessionRecommender
+
+
+# ---------------------------------------------------------------- from rows to steps, to padded rows, to pairs, and back
+def packed(x, lengths):
+    """(PackedSequence of the rows x (N, D) of sessions of these lengths, order): rows[order] are packed; see `unpacked`."""
+    lengths = np.asarray(lengths)
+    sessions = np.argsort(-lengths, kind="stable")
+    start = np.cumsum(lengths) - lengths
+    real = np.arange(lengths.max())[:, None] < lengths[sessions]  # (T, B)
+    order = (start[sessions] + np.arange(lengths.max())[:, None])[real]
+    return PackedSequence(F.embedding(order, x), real.sum(axis=1)), order
+
+
+def unpacked(sequence, order):
+    """The rows (N, D) of a PackedSequence in the order that `packed` found them in."""
+    return F.embedding(np.argsort(order), sequence.data)
+
+
+def padded(lengths):
+    """(place (B, T), real (N,)): x[place] are the rows of sessions of these lengths padded on the right; real takes the N
+    rows out of (B T,) again. The padding repeats the session's last row: behind a causal mask nobody reads it."""
+    lengths = np.asarray(lengths)
+    step = np.arange(lengths.max())
+    place = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(step, lengths[:, None] - 1)
+    return place, np.flatnonzero((step < lengths[:, None]).reshape(-1))
+
+
+def steps(lengths):
+    """(N,) the place of each row in its session, from 0."""
+    lengths = np.asarray(lengths)
+    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+
+
+def pairs(lengths):
+    """(query, key), (P,) each: row query may look at row key, which is of the same session and not later; by query."""
+    seen = steps(lengths) + 1  # a row sees those before it, and itself
+    query = np.repeat(np.arange(len(seen)), seen)
+    return query, query - np.repeat(seen, seen) + 1 + steps(seen)
+
+
+# ---------------------------------------------------------------- the networks' base
+class SessionNetwork(nn.Module):
+    """Base: E (I, D) and b (I,) of the catalogue. A subclass defines forward(items (N,), lengths (B,)) -> h (N, D)."""
+
+    def __init__(self, n_items, k, dropout, rng):
+        self.E = nn.Embedding(n_items, k, rng=rng)
+        nn.init.normal_(self.E.weight, 0.0, 0.05, rng=rng)
+        self.b = nn.Parameter(np.zeros(n_items, np.float32))
+        self.dropout = nn.Dropout(dropout, rng=rng)
+
+    def rank_all(self, items, lengths):
+        """y (B, I) of every item after the last one of each session."""
+        h = self(items, lengths)[np.cumsum(lengths) - 1]
+        return h @ self.E.weight.T + self.b
+
+
+class SessionBatches(Dataset):
+    """dataset[rows] -> items (N,), lengths (B,), next items (N,) of these sessions, each without its last or first item."""
+
+    def __init__(self, sessions, longest):
+        sessions = sessions.last(longest + 1)
+        self.sessions = sessions.take(np.flatnonzero(sessions.lengths > 1))
+
+    def __len__(self):
+        return len(self.sessions)
+
+    def __getitem__(self, rows):
+        rows = np.arange(len(self))[rows]
+        some = self.sessions.take(rows)
+        last, first = some.ago == 0, np.zeros(len(some.items), bool)
+        first[some.start[:-1]] = True
+        return some.items[~last], some.lengths - 1, some.items[~first]
+
+
+class NeuralSessions(TrainedInEpochs, SessionRecommender):
+    """Base of the models of sessions with a network. The parameters that every such model has:
+
+        k               numbers of an item's embedding, and of what is expected next
+        dropout         of the network's inputs and layers, in training
+        smoothing       of labels: see `catalogue_cross_entropy`
+        longest         only the last so many items of a session are read
+        epochs, patience, batch_size (sessions), lr, seed, verbose     as in `TrainedInEpochs`, of AdamW
+        weight_decay    of the items' embeddings
+
+    With `valid` the loss on all prefixes of its sessions chooses the epoch. After fit: `network_`, `history_`, `best_epoch_`.
+    """
+
+    def __init__(self, k=100, dropout=0.4, smoothing=0.0, longest=30, epochs=8, patience=2, batch_size=128, lr=3e-3,
+                 weight_decay=0.0, seed=0, verbose=False):
+        for name, value in locals().items():
+            if name not in ("self", "__class__"):
+                setattr(self, name, value)
+
+    def _check_parameters(self):
+        name = type(self).__name__
+        for parameter in ("k", "longest", "epochs", "patience", "batch_size"):
+            value = getattr(self, parameter)
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f"{name}: got {parameter}={value!r}, want a whole number of at least 1")
+        for parameter in ("dropout", "smoothing"):
+            if not 0 <= getattr(self, parameter) < 1:
+                raise ValueError(f"{name}: got {parameter}={getattr(self, parameter)!r}, want a part from 0 to below 1")
+
+    def _fit(self, train, valid, stop_after=None):
+        self._check_parameters()
+        rng = np.random.default_rng(self.seed)
+        self.network_ = self._network(rng)
+        loader = DataLoader(SessionBatches(train, self.longest), self.batch_size, shuffle=True, rng=rng)
+        if valid is not None:
+            valid = DataLoader(SessionBatches(valid, self.longest), 1024)
+        optimizer = optim.AdamW(self._parameter_groups(), lr=self.lr)
+        self._train(self.network_, self._loss, optimizer, loader, valid, stop_after)
+
+    def _parameter_groups(self):
+        table = self.network_.E.weight
+        others = [p for p in self.network_.parameters() if p is not table]
+        return [{"params": [table], "weight_decay": self.weight_decay}, {"params": others, "weight_decay": 0.0}]
+
+    def _loss(self, h, target):
+        network = self.network_
+        return catalogue_cross_entropy(h, network.E.weight, network.b, target,
+                                       self.smoothing if network.training else 0.0)
+
+    def _scores(self, sessions):
+        sessions = CodedSessions(*sessions).last(self.longest)
+        with no_grad():
+            return self.network_.rank_all(Tensor(sessions.items), Tensor(sessions.lengths)).numpy()
