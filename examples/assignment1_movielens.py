@@ -138,8 +138,8 @@ def main(argv=None):
     parser = arguments("assignment1_movielens", __doc__)
     parser.add_argument("--data", choices=["auto", "ml-1m", "synthetic"], default="auto", help="auto: ml-1m if it is there")
     parser.add_argument("--seeds", type=whole_numbers, metavar="A,B", help="several seeds of split and training, as 0,1,2")
-    parser.add_argument("--models", default=",".join(name for name in MODELS if not name.startswith("combined")),
-                        metavar="A,B", help="some of %(default)s; combinations of them: examples.combined_models")
+    parser.add_argument("--models", default=",".join(name for name in MODELS if not name.startswith(("combined", "bayesian"))),
+                        metavar="A,B", help="some of %(default)s; others: examples.combined_models, bayesian_movielens")
     parser.add_argument("--tune", action="store_true", help="show the settings tried on validation, and stop")
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)

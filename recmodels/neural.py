@@ -104,10 +104,10 @@ class NeuralRecommender(TrainedInEpochs, Recommender):
         return [group for group in groups if group["params"]]
 
     # ---------------------------------------------------------------- scoring
-    def _score(self, users, items, batch=16384):
-        scores = np.empty(len(users))
+    def _score(self, users, items, network=None, batch=16384):
+        network, scores = network or self.network_, np.empty(len(users))
         with no_grad():
             for start in range(0, len(users), batch):
                 rows = slice(start, start + batch)
-                scores[rows] = self._predicted(self.network_(Tensor(users[rows]), Tensor(items[rows]))).numpy()
+                scores[rows] = self._predicted(network(Tensor(users[rows]), Tensor(items[rows]))).numpy()
         return scores

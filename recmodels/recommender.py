@@ -88,6 +88,11 @@ class Recommender(Estimator):
         Ratings are clipped to the scale. An unknown user or item is an average one, of whom nothing else is known.
         """
         self._check_fitted()
+        scores = self._finite(self._score(*self._pairs(users, items)))
+        return np.clip(scores, *self.rating_range_) if self.output == "rating" else scores
+
+    def _pairs(self, users, items):
+        """Codes (n,), (n,) of what a user passes as pairs of ids: see `predict`."""
         if items is None:
             frame = users.frame if isinstance(users, Interactions) else users
             missing = [c for c in ("user", "item") if c not in getattr(frame, "columns", ())]
@@ -99,8 +104,7 @@ class Recommender(Estimator):
         if users.shape != items.shape or users.ndim != 1:
             raise ValueError(f"predict: got users of shape {users.shape} and items of shape {items.shape}, want two lists "
                              "of the same length")
-        scores = self._finite(self._score(self.users_.codes(users), self.items_.codes(items)))
-        return np.clip(scores, *self.rating_range_) if self.output == "rating" else scores
+        return self.users_.codes(users), self.items_.codes(items)
 
     # ---------------------------------------------------------------- recommend
     def recommend(self, users, k=10, exclude_seen=True):

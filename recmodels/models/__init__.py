@@ -3,6 +3,7 @@
     baselines.py              global-mean, biases; on attributes ridge, and logistic for "does the user like it?"
     matrix_factorization.py   biased-mf
     neural_mf.py              neural-mf-1, neural-mf-2: Neural MF V1 and V2; with -slide as plain as on the slides
+    bayesian_mf.py            bayesian-neural-mf: Neural MF whose ratings come with an interval
     factorization_machine.py  fm; beside it neural_fm.py and neural_tf.py, networks for ranking
     wide_deep.py              wide-deep, and wide-deep-attributes, which sees no ids
     autorec.py                item-autorec, user-autorec: an autoencoder of all ratings of a film, or of a user
@@ -22,6 +23,7 @@ from functools import partial
 
 from .autorec import AutoRec
 from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
+from .bayesian_mf import BayesianNeuralMF
 from .combined import CombinedBlended, CombinedJoint
 from .combined_venues import CombinedVenues
 from .counters import COUNTERS
@@ -55,6 +57,7 @@ MODELS = {
     "user-rbm": partial(RatingRBM, by="user"),
     "deep-regression": DeepRegression,
     "logistic": LogisticRegression,
+    "bayesian-neural-mf": BayesianNeuralMF,
     "combined-joint": CombinedJoint,
     "combined-blended": CombinedBlended,
 }

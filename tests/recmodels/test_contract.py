@@ -14,6 +14,7 @@ from recmodels.epochs import TrainedInEpochs
 from recmodels.evaluation import evaluate_ratings, rating_metrics
 from recmodels.models import (
     MODELS,
+    BayesianNeuralMF,
     BiasedMF,
     Biases,
     CombinedBlended,
@@ -29,6 +30,7 @@ from recmodels.neural import NeuralRecommender
 from recmodels.rating_rows import RowRecommender
 from recmodels.recommender import NotFittedError, Recommender
 from tinydl import Tensor, gradcheck
+from tinydl.calibration import gaussian_nll
 
 ALL = list(MODELS)
 NEURAL = [name for name in ALL if isinstance(MODELS[name](), NeuralRecommender)]
@@ -207,7 +209,7 @@ def test_users_and_items_without_training_ratings(name, split):
 CHANGES = {"reg": 500.0, "reg_user": 50.0, "reg_item": 50.0, "sweeps": 1, "steps": 1, "threshold": 3.0, "k": 4,
            "k_attribute": 2, "hidden": 5, "dropout": 0.55, "scale": 0.11, "epochs": 2, "batch_size": 32, "lr": 0.0031,
            "weight_decay": 0.77, "seed": 1, "order": 3, "form": "full", "models": ("biased-mf", "wide-deep-attributes"),
-           "denoise": 0.4, "levels": (0, 1, 2, 3, 4, 5)}
+           "kl_weight": 0.7, "denoise": 0.4, "levels": (0, 1, 2, 3, 4, 5)}
 WITHOUT_EFFECT = {
     ("*", "verbose"): "prints",
     ("*", "patience"): "acts with validation data only: test_early_stopping",
@@ -301,6 +303,8 @@ def test_early_stopping(name, split):
     y = model._score(users, items)
     if model.output == "probability":
         found = metrics.log_loss(ratings >= 4, y)
+    elif isinstance(model, BayesianNeuralMF):
+        found = gaussian_nll(ratings, y, np.sqrt(model._moments(users, items)[1]))
     else:
         found = metrics.mse(ratings, y)
     assert found == pytest.approx(loss.min(), rel=1e-5)
@@ -386,7 +390,7 @@ def neural_mf(model, w, u, i):
     else:
         h_8 = relu(dense(w, "W_7", h_5 * h_6))
         y = dense(w, "w_8", h_8)[0]
-    return y + (model.mean_ + w["b_u.weight"][u, 0] + w["b_i.weight"][i, 0] if model.biases else 0)
+    return y + (model.mean_ + w["b_u.weight"][u, 0] + w["b_i.weight"][i, 0] if "b_u.weight" in w else 0)
 
 
 def deep_regression(model, w, u, i):
@@ -431,7 +435,7 @@ def combined_joint(model, w, u, i):
     return sigmoid(y) if model.output == "probability" else model.mean_ + y
 
 
-FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, FactorizationMachine: factorization_machine,
+FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, BayesianNeuralMF: neural_mf, FactorizationMachine: factorization_machine,
             DeepRegression: deep_regression, WideDeep: wide_deep, CombinedJoint: combined_joint}
 
 
