@@ -138,7 +138,7 @@ def main(argv=None):
                               for x, t in [getattr(whole, part)]})
     images = whole._replace(train=tuple(a[:setting.images] for a in whole.train))
     print(f"protocol: layers of {setting.width} units; {len(images.train[0]):,} training images; pre-trained: "
-          f"{setting.pretraining} epochs a layer and {setting.fine_tuning} with labels, others: {setting.others} with labels; "
+          f"{setting.pretraining} epochs a layer and {setting.fine_tuning} with labels, others: {setting.others}; "
           f"seeds {seeds}; test images looked at once\n")
     if args.validate:
         return validate(images, setting, seeds[0])

@@ -47,6 +47,11 @@ class Autoencoder(Reconstruction):
         """W'h + b'.  (B, H) -> (B, V)"""
         return ops.linear(h, self.W.T if self.tied else self.W_prime, self.b_prime)
 
+    def contraction(self, h):
+        """||dh/dx||^2 = sum_j (h_j (1 - h_j))^2 sum_i W_ji^2 of each example.  (B, H) -> (B,)"""
+        slope = h * (1 - h)
+        return ops.matmul(slope * slope, ops.sum(self.W * self.W, axis=1))
+
     def losses(self, x):
         """L of each example.  (B, V) -> (B,)"""
         return self.error(self.encode(x), x)
@@ -120,18 +125,13 @@ class SparseAutoencoder(Autoencoder):
 class ContractiveAutoencoder(Autoencoder):
     """L = ||x - x'||^2 + weight * ||J||^2,   J = dh/dx (H, V),   ||J||^2 = sum_ij J_ji^2   (Rifai et al. 2011)
 
-    Of a sigmoid J_ji = h_j (1 - h_j) W_ji, so ||J||^2 = sum_j (h_j (1 - h_j))^2 sum_i W_ji^2, without making J.
+    Of a sigmoid J_ji = h_j (1 - h_j) W_ji, so that `contraction` needs no J.
     """
 
     def __init__(self, n_visible, n_hidden, weight=0.1, tied=True, visible="gaussian", *, rng=None):
         at_least_zero("ContractiveAutoencoder", "weight", weight)
         super().__init__(n_visible, n_hidden, tied, visible, rng=rng)
         self.weight = float(weight)
-
-    def contraction(self, h):
-        """||J||^2 of each example.  (B, H) -> (B,)"""
-        slope = h * (1 - h)
-        return ops.matmul(slope * slope, ops.sum(self.W * self.W, axis=1))
 
     def losses(self, x):
         h = self.encode(x)
