@@ -2,8 +2,8 @@
 
 A batch of N = 400 positions in a catalogue of I = 5,000 items has two million scores. Written out, read for the maximum, for
 the exponentials, for their sum and again for the gradient, they cost more time than the products; a block of them stays in
-the processor's cache, and their gradient is multiplied out at once (Wijmans et al. 2025, "Cut your losses in large-vocabulary
-language models", who also never store them). The numbers are those of `F.cross_entropy(h @ W.T + b, target)`.
+the processor's cache, and their gradient is multiplied out at once (Wijmans et al. 2025, "Cut your losses in
+large-vocabulary language models", never store them either). The numbers are `F.cross_entropy(h @ W.T + b, target)`'s.
 """
 
 import numpy as np
@@ -24,13 +24,13 @@ def catalogue_cross_entropy(h, W, b, target, smoothing=0.0):
     """
     target = target._data if isinstance(target, Tensor) else np.asarray(target)
     if h.ndim != 2 or W.ndim != 2 or b.shape != W.shape[:1] or h.shape[1] != W.shape[1] or target.shape != h.shape[:1]:
-        raise ValueError(f"catalogue_cross_entropy: got h {h.shape}, W {W.shape}, b {b.shape} and targets {target.shape}, want "
-                         "(N, D), (I, D), (I,) and (N,)")
+        raise ValueError(f"catalogue_cross_entropy: got h {h.shape}, W {W.shape}, b {b.shape} and targets {target.shape}, "
+                         "want (N, D), (I, D), (I,) and (N,)")
     if len(target) == 0:
         raise ValueError("catalogue_cross_entropy: got no rows; the mean over nothing does not exist")
     if target.dtype.kind not in "iu" or target.min() < 0 or target.max() >= len(W):
-        raise ValueError(f"catalogue_cross_entropy: got targets of {target.dtype} from {target.min()} to {target.max()}, want "
-                         f"whole numbers from 0 to {len(W) - 1}, the codes of the catalogue")
+        raise ValueError(f"catalogue_cross_entropy: got targets of {target.dtype} from {target.min()} to {target.max()}, "
+                         f"want whole numbers from 0 to {len(W) - 1}, the codes of the catalogue")
     if not 0 <= smoothing < 1:
         raise ValueError(f"catalogue_cross_entropy: got smoothing={smoothing!r}, want a part from 0 to below 1")
     wanted = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in (h, W, b))
@@ -46,10 +46,11 @@ def _catalogue_cross_entropy(h, W, b, target=None, smoothing=0.0, wanted=True):
     if any_tensor((h, W, b)):  # to be differentiated again: the formula
         inputs = own_names((h, W, b))
         return (y := _formula(*inputs, target, smoothing)), gradient_with_graph(y, inputs)
-    (N, D), I = h.shape, len(W)
+    N, n_items = len(h), len(W)
+    size = max(1, BLOCK // n_items)
     total, gradients = 0.0, [np.empty_like(h), np.zeros_like(W), np.zeros_like(b)] if wanted else None
-    for first in range(0, N, max(1, BLOCK // I)):
-        rows = slice(first, min(first + max(1, BLOCK // I), N))
+    for first in range(0, N, size):
+        rows = slice(first, first + size)
         z = h[rows] @ W.T
         z += b
         z -= z.max(axis=1, keepdims=True)
@@ -61,7 +62,7 @@ def _catalogue_cross_entropy(h, W, b, target=None, smoothing=0.0, wanted=True):
         if wanted:
             z *= (1 / (N * s))[:, None]
             if smoothing:
-                z -= smoothing / (I * N)
+                z -= smoothing / (n_items * N)
             z[n, t] -= (1 - smoothing) / N
             np.matmul(z, W, out=gradients[0][rows])
             gradients[1] += z.T @ h[rows]

@@ -28,8 +28,8 @@ def evaluate_sessions(model, sessions, prefixes="last", ks=KS, block=256):
     result.rows are the numbers of the questions in `sessions.prefixes(prefixes)`; `sessions_of(result, ..)` their sessions.
     """
     if not isinstance(sessions, Sessions):
-        raise TypeError(f"evaluate_sessions: got sessions of type {type(sessions).__name__}, want Sessions: make them of lists "
-                        "with Sessions.of")
+        raise TypeError(f"evaluate_sessions: got sessions of type {type(sessions).__name__}, want Sessions: make them of "
+                        "lists with Sessions.of")
     ks = check_ks("evaluate_sessions", ks)
     row, length = sessions.prefixes(prefixes)
     if len(row) == 0:

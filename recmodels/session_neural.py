@@ -105,7 +105,8 @@ class NeuralSessions(TrainedInEpochs, SessionRecommender):
         epochs, patience, batch_size (sessions), lr, seed, verbose     as in `TrainedInEpochs`, of AdamW
         weight_decay    of the items' embeddings
 
-    With `valid` the loss on all prefixes of its sessions chooses the epoch. After fit: `network_`, `history_`, `best_epoch_`.
+    With `valid` the loss on all prefixes of its sessions chooses the epoch. After fit: `network_`, `history_`,
+    `best_epoch_`.
     """
 
     def __init__(self, k=100, dropout=0.4, smoothing=0.0, longest=30, epochs=8, patience=2, batch_size=128, lr=3e-3,

@@ -185,4 +185,4 @@ def _sessions(name, sessions):
     try:
         return Sessions.of(sessions)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name}: {error}; want Sessions, or a list of lists of item ids, such as [[12, 45], [7]]") from None
+        raise ValueError(f"{name}: {error}; want Sessions, or lists of item ids, such as [[12, 45], [7]]") from None

@@ -1,14 +1,18 @@
-"""Ratings and check-ins by name: what `--data` means in the command and in the examples."""
+"""Ratings, check-ins and sessions by name: what `--data` means in the command and in the examples."""
 
 import pathlib
 
 from .foursquare import load_foursquare
 from .movielens import load_movielens
+from .sessions import load_yoochoose
 from .synthetic import synthetic_ratings
 from .synthetic_checkins import synthetic_checkins
+from .synthetic_sessions import synthetic_sessions
 
 CHECKIN_DATA = ("foursquare-nyc, foursquare-tky, synthetic-checkins, a file of Foursquare's or its folder, or auto: "
                 "foursquare-nyc if it is there, else synthetic-checkins")
+SESSION_DATA = ("yoochoose, synthetic-sessions, a folder with train.txt, valid.txt and test.txt of its form, or auto: "
+                "yoochoose if it is there, else synthetic-sessions")
 DATA = "ml-1m, ml-100k, synthetic, a folder with the files of MovieLens, or auto: ml-1m if it can be had, else synthetic"
 
 
@@ -46,6 +50,23 @@ def load_checkins(what):
     names = [path.name] if path.is_file() else [file.name for file in path.glob("dataset_TSMC2014_*")]
     tokyo = any("TKY" in name for name in names) and not any("NYC" in name for name in names)
     return str(path.resolve()), load_foursquare(path, "tky" if tokyo else "nyc")
+
+
+def load_session_split(what):
+    """(name, Split of Sessions) of the sessions called `what`: one of SESSION_DATA. A loud line says when it is synthetic."""
+    if what == "auto":
+        try:
+            return "yoochoose", load_yoochoose()
+        except OSError as error:
+            what = _say_synthetic(error, "synthetic-sessions")
+    if what == "synthetic-sessions":
+        return what, synthetic_sessions()
+    if what == "yoochoose":
+        return what, load_yoochoose()
+    folder = pathlib.Path(what)
+    if not folder.is_dir():
+        raise ValueError(f"--data {what}: no such folder; want {SESSION_DATA}")
+    return str(folder.resolve()), load_yoochoose(folder)
 
 
 def _say_synthetic(error, name):

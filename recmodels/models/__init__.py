@@ -17,6 +17,15 @@ and the models of check-ins: `CHECKIN_MODELS[name](**parameters)`.
     item_knn.py, fpmc.py      item-knn, fpmc: venues that are alike; the user's taste and a Markov chain
     venue_ranker.py           fm-venues, nfm, ntf on <user, venue, category, time>; nfm-options with what else is known
     combined_venues.py        combined-venues: a mixture of several of these
+
+and the models of sessions: `SESSION_MODELS[name](**parameters)`.
+
+    session_baselines.py      session-popularity, session-own-popularity, session-markov, session-item-knn, session-knn, and
+                              session-knn-recent, in which the last items say most
+    session_gru4rec.py        gru4rec: a recurrent network
+    session_narm.py           narm: attention over its states
+    session_stamp.py          stamp: attention over the items, without recurrence
+    session_sasrec.py         sasrec: self-attention
 """
 
 from functools import partial
@@ -34,6 +43,11 @@ from .item_knn import ItemKNN
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
 from .rbm_cf import RatingRBM
+from .session_baselines import SESSION_BASELINES
+from .session_gru4rec import GRU4Rec
+from .session_narm import NARM
+from .session_sasrec import SASRec
+from .session_stamp import STAMP
 from .venue_ranker import OPTIONS, VenueRanker
 from .wide_deep import WideDeep
 
@@ -71,4 +85,12 @@ CHECKIN_MODELS = {
     "nfm-options": partial(VenueRanker, features=OPTIONS, lr=2e-3, weight_decay=8.0, epochs=5),
     "ntf": partial(VenueRanker, network="ntf", weight_decay=0.1),
     "combined-venues": CombinedVenues,
+}
+
+SESSION_MODELS = {
+    **SESSION_BASELINES,
+    "gru4rec": GRU4Rec,
+    "narm": NARM,
+    "stamp": STAMP,
+    "sasrec": SASRec,
 }

@@ -4,6 +4,7 @@ X (S, I) says which training session has which item: x_si is 1 if s has i, else 
 """
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 
@@ -94,8 +95,8 @@ class SessionMarkov(SparseModel):
         import scipy.sparse
 
         first = np.flatnonzero(train.ago)  # all but the last ones
-        I = len(self.items_)
-        n = scipy.sparse.csr_array((np.ones(len(first)), (train.items[first], train.items[first + 1])), (I, I))
+        shape = len(self.items_), len(self.items_)
+        n = scipy.sparse.csr_array((np.ones(len(first)), (train.items[first], train.items[first + 1])), shape)
         self.learned_ = n / np.maximum(n.sum(axis=1), 1)[:, None]
 
     def _scores(self, sessions):
@@ -141,8 +142,8 @@ class SessionKNN(SparseModel):
     w_i = (1 + ago_i)^-decay: what was looked at last says most (the weights of Ludewig and Jannach 2018, V-SKNN, fall with
     the place too). Left out of the paper: that only the most recent sessions are asked; the file has no times.
     """
-    neighbours: int = 500
-    decay: float = 1.0
+    neighbours: int = 100
+    decay: float = 0.0
 
     def __post_init__(self):
         check_range(self, "decay", 0, np.inf, "a number of at least 0")
@@ -166,8 +167,9 @@ class SessionKNN(SparseModel):
 
 SESSION_BASELINES = {  # by name, with settings chosen on validation sessions like every model's
     "session-popularity": SessionPopularity,
-    "session-own-popularity": lambda **settings: SessionPopularity(**{"own": 1.0, **settings}),
+    "session-own-popularity": partial(SessionPopularity, own=1.0),
     "session-markov": SessionMarkov,
     "session-item-knn": SessionItemKNN,
     "session-knn": SessionKNN,
+    "session-knn-recent": partial(SessionKNN, neighbours=500, decay=1.0),
 }

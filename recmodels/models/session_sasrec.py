@@ -66,8 +66,8 @@ class SASRec(NeuralSessions):
     def _check_parameters(self):
         super()._check_parameters()
         if self.blocks < 1 or self.heads < 1 or self.k % self.heads:
-            raise ValueError(f"SASRec: got k={self.k}, blocks={self.blocks} and heads={self.heads}, want at least one block, and "
-                             "heads that divide k")
+            raise ValueError(f"SASRec: got k={self.k}, blocks={self.blocks} and heads={self.heads}, want at least one block, "
+                             "and heads that divide k")
 
     def _network(self, rng):
         return SASRecNetwork(len(self.items_), self.k, self.blocks, self.heads, self.longest, self.dropout, rng)
