@@ -4,7 +4,7 @@ A batch is B sessions of unequal lengths, one behind the other: items (N,), leng
 padding in it. A network reads it and says of every position what it expects next: h (N, D), causal, so that row n depends
 on the items up to n of its own session only. One pass so trains on every prefix of a session. A score is
 
-    y_i = <h_n, e_i> + b_i        e_i the same embedding by which item i is read, b_i its bias
+    y_i = <h_n, x_i> + b_i        x_i = e_i + c_{category of i}, the same by which item i is read; b_i its bias
 
 and the loss is the cross-entropy over the full catalogue (`catalogue_loss.py`); nothing is sampled.
 """
@@ -63,18 +63,32 @@ def pairs(lengths):
 
 # ---------------------------------------------------------------- the networks' base
 class SessionNetwork(nn.Module):
-    """Base: E (I, D) and b (I,) of the catalogue. A subclass defines forward(items (N,), lengths (B,)) -> h (N, D)."""
+    """Base: the catalogue, x_i = e_i + c_{category of i} and b_i. A subclass defines forward(items (N,), lengths (B,)) -> h.
 
-    def __init__(self, n_items, k, dropout, rng):
-        self.E = nn.Embedding(n_items, k, rng=rng)
-        nn.init.normal_(self.E.weight, 0.0, 0.05, rng=rng)
+    category (I,): codes of the items' categories, or None: then x_i = e_i. Items of one category, of which a rare one is
+    little known by itself, so begin alike. E (I, D), C (categories, D), b (I,); h (N, D).
+    """
+
+    def __init__(self, n_items, category, k, dropout, rng):
+        self.E, self.category = nn.Embedding(n_items, k, rng=rng), category
+        self.C = None if category is None else nn.Embedding(int(category.max()) + 1, k, rng=rng)
+        for table in (self.E,) if category is None else (self.E, self.C):
+            nn.init.normal_(table.weight, 0.0, 0.05, rng=rng)
         self.b = nn.Parameter(np.zeros(n_items, np.float32))
         self.dropout = nn.Dropout(dropout, rng=rng)
+
+    def catalogue(self):
+        """x (I, D) of all items."""
+        return self.E.weight if self.category is None else self.E.weight + self.C(self.category)
+
+    def read(self, items):
+        """x (N, D) of the items (N,)."""
+        return self.E(items) if self.category is None else self.E(items) + self.C(self.category[items.numpy()])
 
     def rank_all(self, items, lengths):
         """y (B, I) of every item after the last one of each session."""
         h = self(items, lengths)[np.cumsum(lengths) - 1]
-        return h @ self.E.weight.T + self.b
+        return h @ self.catalogue().T + self.b
 
 
 class SessionBatches(Dataset):
@@ -101,16 +115,17 @@ class NeuralSessions(TrainedInEpochs, SessionRecommender):
         k               numbers of an item's embedding, and of what is expected next
         dropout         of the network's inputs and layers, in training
         smoothing       of labels: see `catalogue_cross_entropy`
+        categories      whether the network is told the items' categories
         longest         only the last so many items of a session are read
         epochs, patience, batch_size (sessions), lr, seed, verbose     as in `TrainedInEpochs`, of AdamW
-        weight_decay    of the items' embeddings
+        weight_decay    of the items' own embeddings E
 
     With `valid` the loss on all prefixes of its sessions chooses the epoch. After fit: `network_`, `history_`,
     `best_epoch_`.
     """
 
-    def __init__(self, k=100, dropout=0.4, smoothing=0.0, longest=30, epochs=8, patience=2, batch_size=128, lr=3e-3,
-                 weight_decay=0.0, seed=0, verbose=False):
+    def __init__(self, k=100, dropout=0.4, smoothing=0.1, categories=True, longest=30, epochs=7, patience=2,
+                 batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
         for name, value in locals().items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
@@ -142,8 +157,12 @@ class NeuralSessions(TrainedInEpochs, SessionRecommender):
 
     def _loss(self, h, target):
         network = self.network_
-        return catalogue_cross_entropy(h, network.E.weight, network.b, target,
+        return catalogue_cross_entropy(h, network.catalogue(), network.b, target,
                                        self.smoothing if network.training else 0.0)
+
+    def _catalogue(self):
+        """(I, category) as a SessionNetwork takes them."""
+        return len(self.items_), self.category_ if self.categories else None
 
     def _scores(self, sessions):
         sessions = CodedSessions(*sessions).last(self.longest)

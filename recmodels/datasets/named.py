@@ -53,7 +53,7 @@ def load_checkins(what):
 
 
 def load_session_split(what):
-    """(name, Split of Sessions) of the sessions called `what`: one of SESSION_DATA. A loud line says when it is synthetic."""
+    """(name, Split of Sessions) of the sessions called `what`: one of SESSION_DATA. A loud line says if it is synthetic."""
     if what == "auto":
         try:
             return "yoochoose", load_yoochoose()

@@ -6,19 +6,19 @@ from ..session_neural import NeuralSessions, SessionNetwork, packed, unpacked
 
 
 class GRU4RecNetwork(SessionNetwork):
-    """h_t = GRU(e_{i_t}, h_{t-1}),   y = E W h_t + b   (Hidasi, Karatzoglou, Baltrunas, Tikk 2016)
+    """h_t = GRU(x_{i_t}, h_{t-1}),   y = X W h_t + b   (Hidasi, Karatzoglou, Baltrunas, Tikk 2016)
 
     items (N,), lengths (B,) -> W h (N, K), H = K units. As GRU4Rec is run today, not as in the paper: softmax over the
-    catalogue in place of a ranking loss over the other items of the batch, one table E for input and output (Hidasi and
+    catalogue in place of a ranking loss over the other items of the batch, one table X for input and output (Hidasi and
     Karatzoglou 2018 call it constrained embedding), whole sessions in place of parallel ones cut into steps, dropout.
     """
 
-    def __init__(self, n_items, k, dropout, rng):
-        super().__init__(n_items, k, dropout, rng)
+    def __init__(self, n_items, category, k, dropout, rng):
+        super().__init__(n_items, category, k, dropout, rng)
         self.gru, self.W = nn.GRU(k, k, rng=rng), nn.Linear(k, k, rng=rng)
 
     def forward(self, items, lengths):
-        sequence, order = packed(self.dropout(self.E(items)), lengths.numpy())
+        sequence, order = packed(self.dropout(self.read(items)), lengths.numpy())
         h = unpacked(self.gru(sequence)[0], order)
         return self.W(self.dropout(h))
 
@@ -27,4 +27,4 @@ class GRU4Rec(NeuralSessions):
     """GRU4Rec on sessions; parameters as of `NeuralSessions`, network as of `GRU4RecNetwork`."""
 
     def _network(self, rng):
-        return GRU4RecNetwork(len(self.items_), self.k, self.dropout, rng)
+        return GRU4RecNetwork(*self._catalogue(), self.k, self.dropout, rng)

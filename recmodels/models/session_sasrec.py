@@ -32,15 +32,15 @@ class SASRecBlock(nn.Module):
 
 
 class SASRecNetwork(SessionNetwork):
-    """x_n = sqrt(K) e_{i_n} + p_t,   blocks of causal self-attention,   h = LN(x),   y = E h + b   (Kang and McAuley 2018)
+    """x_n = sqrt(K) x_{i_n} + p_t,   blocks of causal self-attention,   h = LN(x),   y = X h + b   (Kang and McAuley 2018)
 
     items (N,), lengths (B,) -> h (N, K). p_t: the embedding of place t, counted from the session's beginning. Of the paper's
     form: one table for input and output, dropout everywhere. Other than there: softmax over the catalogue (in place of one
     negative item a position), and b.
     """
 
-    def __init__(self, n_items, k, blocks, heads, longest, dropout, rng):
-        super().__init__(n_items, k, dropout, rng)
+    def __init__(self, n_items, category, k, blocks, heads, longest, dropout, rng):
+        super().__init__(n_items, category, k, dropout, rng)
         self.P = nn.Embedding(longest, k, rng=rng)
         nn.init.normal_(self.P.weight, 0.0, 0.05, rng=rng)
         self.blocks = nn.ModuleList([SASRecBlock(k, heads, dropout, rng) for _ in range(blocks)])
@@ -49,7 +49,7 @@ class SASRecNetwork(SessionNetwork):
     def forward(self, items, lengths):
         lengths = lengths.numpy()
         place, real = padded(lengths)
-        x = self.dropout(self.E(items) * np.float32(self.E.embedding_dim**0.5) + self.P(steps(lengths)))
+        x = self.dropout(self.read(items) * np.float32(self.E.embedding_dim**0.5) + self.P(steps(lengths)))
         for block in self.blocks:
             x = block(x, place, real)
         return self.norm(x)
@@ -58,16 +58,17 @@ class SASRecNetwork(SessionNetwork):
 class SASRec(NeuralSessions):
     """SASRec on sessions; blocks and heads of attention, the other parameters as of `NeuralSessions`."""
 
-    def __init__(self, k=100, blocks=1, heads=1, dropout=0.4, smoothing=0.1, longest=30, epochs=7, patience=2,
-                 batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
-        super().__init__(k, dropout, smoothing, longest, epochs, patience, batch_size, lr, weight_decay, seed, verbose)
+    def __init__(self, k=100, blocks=1, heads=1, dropout=0.4, smoothing=0.1, categories=True, longest=30, epochs=7,
+                 patience=2, batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
+        super().__init__(k, dropout, smoothing, categories, longest, epochs, patience, batch_size, lr, weight_decay, seed,
+                         verbose)
         self.blocks, self.heads = blocks, heads
 
     def _check_parameters(self):
         super()._check_parameters()
         if self.blocks < 1 or self.heads < 1 or self.k % self.heads:
-            raise ValueError(f"SASRec: got k={self.k}, blocks={self.blocks} and heads={self.heads}, want at least one block, "
-                             "and heads that divide k")
+            raise ValueError(f"SASRec: got k={self.k}, blocks={self.blocks} and heads={self.heads}, want at least one "
+                             "block, and heads that divide k")
 
     def _network(self, rng):
-        return SASRecNetwork(len(self.items_), self.k, self.blocks, self.heads, self.longest, self.dropout, rng)
+        return SASRecNetwork(*self._catalogue(), self.k, self.blocks, self.heads, self.longest, self.dropout, rng)
