@@ -236,6 +236,12 @@ def test_weight_decay_shrinks_weights_only(rng):
     assert np.linalg.norm(heavy.b_prime.data) > np.linalg.norm(light.b_prime.data)  # which has to do the work alone
 
 
+def test_the_learning_rate_falls_to_zero_where_that_is_asked_for(rng):
+    model = Autoencoder(V, H, rng=0).fit(data(rng, 30), epochs=4, batch_size=10, learning_rate=0.1, falling=True, rng=0)
+    np.testing.assert_allclose(model.history_["lr"], 0.05 * (1 + np.cos(np.pi * np.arange(1, 5) / 4)), atol=1e-12)
+    assert model.fit(data(rng, 30), epochs=2, learning_rate=0.1).history_["lr"].tolist() == [0.1, 0.1]
+
+
 def test_callbacks_and_validation_rows_take_part(rng):
     x = data(rng, 30)
     model = Autoencoder(V, H, rng=0).fit(x, epochs=50, valid=data(rng, 10), learning_rate=0.0,

@@ -13,9 +13,9 @@ from .. import ops
 from ..data import DataLoader
 from ..nn import Module
 from ..op import no_grad
-from ..optim import AdamW
+from ..optim import AdamW, CosineAnnealingLR
 from ..tensor import Tensor
-from ..training import Trainer
+from ..training import Schedule, Trainer
 
 PART = 4096  # rows at a time where a whole data set goes through
 
@@ -62,19 +62,22 @@ class Reconstruction(Module):
         return ops.sum(ops.mse_loss(a, x, "none"), axis=1)
 
     # ---------------------------------------------------------------- on arrays
-    def fit(self, X, epochs=10, batch_size=100, learning_rate=1e-3, weight_decay=0.0, valid=None, callbacks=(), rng=None):
+    def fit(self, X, epochs=10, batch_size=100, learning_rate=1e-3, falling=False, weight_decay=0.0, valid=None,
+            callbacks=(), rng=None):
         """Train on X (N, V) with AdamW, from where the parameters stand. Returns self; `history_` has a row an epoch.
 
-        weight_decay acts on weights, not on biases. valid: rows that give the column valid_loss. callbacks: of
-        `tinydl.training`. rng draws the order of the rows; noise comes from the generator given to the constructor.
+        falling: the learning rate goes to 0 along a cosine. weight_decay acts on weights, not on biases. valid: rows that
+        give the column valid_loss. callbacks: of `tinydl.training`. rng draws the order of the rows; noise comes from the
+        generator given to the constructor.
         """
         optimizer = AdamW([{"params": [p for p in self.parameters() if p.ndim > 1], "weight_decay": weight_decay},
                            {"params": [p for p in self.parameters() if p.ndim <= 1], "weight_decay": 0.0}],
                           lr=learning_rate)
         loader = self._loader("X", X, batch_size, shuffle=True, rng=rng)
         valid = None if valid is None else self._loader("valid", valid, PART)
-        trainer = Trainer(Objective(self), _mean, optimizer, callbacks)
-        self.history_ = trainer.fit(loader, valid, epochs)
+        if falling:
+            callbacks = [Schedule(CosineAnnealingLR(optimizer, max(1, epochs * len(loader))), every="batch"), *callbacks]
+        self.history_ = Trainer(Objective(self), _mean, optimizer, callbacks).fit(loader, valid, epochs)
         return self
 
     def transform(self, X):
