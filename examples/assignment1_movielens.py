@@ -35,6 +35,7 @@ TRIED = {  # beside a model's own settings, what else was tried on validation
     "logistic": [dict(reg=1.0), dict(reg=100.0), dict(reg=1000.0)],
     "deep-regression": [dict(dropout=0.2), dict(weight_decay=0.1), dict(hidden=128)],
 }
+ELSEWHERE = ("combined", "bayesian", "item-", "user-")  # how the names of models begin that have examples of their own
 QUICK = {"epochs": 5, "k": 16, "batch_size": 256}
 MUST = {"biased-mf": (0.850, None), "neural-mf-1": (0.852, 0.670), "neural-mf-2": (0.846, 0.662),
         "wide-deep": (0.850, 0.666)}
@@ -138,8 +139,9 @@ def main(argv=None):
     parser = arguments("assignment1_movielens", __doc__)
     parser.add_argument("--data", choices=["auto", "ml-1m", "synthetic"], default="auto", help="auto: ml-1m if it is there")
     parser.add_argument("--seeds", type=whole_numbers, metavar="A,B", help="several seeds of split and training, as 0,1,2")
-    parser.add_argument("--models", default=",".join(name for name in MODELS if not name.startswith(("combined", "bayesian"))),
-                        metavar="A,B", help="some of %(default)s; others: examples.combined_models, bayesian_movielens")
+    parser.add_argument("--models", default=",".join(name for name in MODELS if not name.startswith(ELSEWHERE)),
+                        metavar="A,B", help="some of %(default)s; others: examples.combined_models, bayesian_movielens, "
+                        "autorec_movielens, rbm_movielens")
     parser.add_argument("--tune", action="store_true", help="show the settings tried on validation, and stop")
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
