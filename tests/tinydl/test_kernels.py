@@ -192,6 +192,11 @@ def gates(*parts):
 
 
 ADAM = (0.01, 1.7, 0.9, 0.99, 1e-8)
+def segments(rng, n, count=6):
+    """(count + 1,) where each of some segments of n numbers starts; some are empty."""
+    return np.concatenate([[0], np.sort(rng.integers(0, n + 1, count - 1)), [n]])
+
+
 CASES = {
     "first_outside": [lambda rng, dtype, n: (repeated(rng, n), V - n % 2), lambda rng, dtype, n: (repeated(rng, n) - 1, V)],
     "gather": lambda rng, dtype, n: (normal(rng, dtype, V, D), repeated(rng, n)),
@@ -218,6 +223,9 @@ CASES = {
                                             repeated(rng, n), V),
     "sampled_matmul": lambda rng, dtype, n: (normal(rng, dtype, 5, D), normal(rng, dtype, V, D), rng.integers(0, 5, n),
                                              repeated(rng, n)),
+    "neighbour_sum": lambda rng, dtype, n: (segments(rng, n), repeated(rng, n), normal(rng, dtype, n), normal(rng, dtype, V, D)),
+    "segment_softmax": lambda rng, dtype, n: (normal(rng, dtype, n), segments(rng, n)),
+    "segment_softmax_gradient": lambda rng, dtype, n: (normal(rng, dtype, n), normal(rng, dtype, n), segments(rng, n)),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
     "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),
                         interactions(2, 1, 1), interactions(1, 1, 2)],
