@@ -1,6 +1,5 @@
 """What the examples on images share: where the images come from, how a classifier is trained on them, and its accuracy."""
 
-import argparse
 import sys
 from typing import NamedTuple
 
@@ -25,30 +24,23 @@ FASHION = ("T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt"
 
 
 class Images(NamedTuple):
-    """train and test: (images (N, 1, H, W), labels (N,)); classes: the labels' names."""
+    """train, test and, where held out, valid: (images (N, 1, H, W), labels (N,)); classes: the labels' names."""
     name: str
     train: tuple
     test: tuple
     classes: tuple
     synthetic: bool
+    valid: tuple | None = None
 
 
 def image_arguments(name, description):
     """The options of all examples, and those about images."""
-    parser = arguments(name, description)
+    parser = arguments(name, description, seeds=True)
     parser.add_argument("--data", default="auto", metavar="auto|synthetic|PATH",
                         help="auto: Fashion-MNIST, found in $TINYDL_DATA or downloaded (30 MB); synthetic: drawn digits; or "
                              "a folder with the four files of MNIST or Fashion-MNIST (default %(default)s)")
-    parser.add_argument("--seeds", type=_numbers, metavar="A,B", help="several seeds, as 0,1,2: the table gives the mean")
     parser.add_argument("--epochs", type=int, help="epochs of each training (default: what the claims are about)")
     return parser
-
-
-def _numbers(text):
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not whole numbers with commas between, as 0,1,2") from None
 
 
 def load(where, quick, seed):
@@ -64,6 +56,18 @@ def load(where, quick, seed):
     print(f"data: {images.name}, {len(images.train[0]):,} training and {len(images.test[0]):,} test images of "
           f"{images.train[0].shape[2]} x {images.train[0].shape[3]}, {len(images.classes)} classes")
     return images
+
+
+def hold_out(images, seed, share=1 / 12):
+    """The images with a share of the training part, drawn by the seed, as `valid`: of Fashion-MNIST 5,000 of 60,000.
+
+    Settings are chosen on it; what is trained is trained on the rest alone.
+    """
+    x, t = images.train
+    order = np.random.default_rng([seed, 12]).permutation(len(t))
+    rest, held = np.split(order, [len(t) - round(share * len(t))])
+    print(f"held out: {len(held):,} of the training images, by seed {seed}; trained on the other {len(rest):,}")
+    return images._replace(train=(x[rest], t[rest]), valid=(x[held], t[held]))
 
 
 def _first(part, n):
@@ -100,10 +104,13 @@ def _synthetic(quick, seed):
     return Images("SYNTHETIC digits", train, test, tuple("0123456789"), True)
 
 
-def train(network, images, epochs, seed, lr=1e-3, batch=128, augment=False, weight_decay=0.0):
-    """AdamW on batches, the learning rate falling to 0 along a cosine; returns the history. The test images stay away."""
+def train(network, images, epochs, seed, lr=1e-3, batch=128, shift=None, weight_decay=0.0):
+    """AdamW on batches, the learning rate falling to 0 along a cosine; returns the history. Trains on images.train alone.
+
+    shift: images are mirrored at random and moved by up to so many pixels, anew in every epoch; None: they stay as they are.
+    """
     rng = np.random.default_rng([seed, 7])
-    data = AugmentedImages(*images.train, rng=rng) if augment else images.train
+    data = images.train if shift is None else AugmentedImages(*images.train, shift=shift, rng=rng)
     loader = DataLoader(data, batch, shuffle=True, rng=rng)
     optimizer = optim.AdamW(network.parameters(), lr=lr, weight_decay=weight_decay)
     falling = Schedule(optim.CosineAnnealingLR(optimizer, epochs * len(loader)), every="batch")

@@ -24,7 +24,8 @@ def test_the_study_trains_leaves_out_prints_and_draws(tmp_path, monkeypatch, cap
     assert "of 1 claims hold" in capsys.readouterr().out
     assert (tmp_path / "deletion.png").stat().st_size > 10_000
     results = json.loads((tmp_path / "results.json").read_text())
-    assert len(results["resnet"]) == 1 and np.shape(results["without one layer"]["residual"]) == (1, 8)
+    assert len(results["resnet"]["valid"]) == len(results["resnet"]["test"]) == 1
+    assert np.shape(results["without_one_layer"]["residual"]) == (1, 8)
 
 
 @pytest.mark.parametrize("resnet, of_residual, of_plain, code", [
@@ -32,7 +33,7 @@ def test_the_study_trains_leaves_out_prints_and_draws(tmp_path, monkeypatch, cap
 def test_its_claims_are_the_stated_ones(tmp_path, monkeypatch, resnet, of_residual, of_plain, code):
     found = {"plain": ([0.9], [[of_plain] * 3]), "residual": ([0.9], [[of_residual] * 3]), "slide": ([0.9], [[0.4] * 3])}
     monkeypatch.setattr(example, "load", lambda *_: digits(False, 0)._replace(name="Fashion-MNIST", synthetic=False))
-    monkeypatch.setattr(example, "study_accuracy", lambda *_: [resnet])
+    monkeypatch.setattr(example, "study_accuracy", lambda *_: {"valid": [0.5], "test": [resnet]})
     monkeypatch.setattr(example, "study_deletion", lambda *_: found)
     assert example.main(["--out", str(tmp_path)]) == code
 

@@ -69,15 +69,17 @@ def _he(convolution, rng):
 
 
 class ResNet(Module):
-    """The residual network for small images: a 3 x 3 convolution, stages of blocks, the mean of each channel, a linear map.
+    """The residual network for small images: a convolution, stages of blocks, the mean of each channel, a linear map.
 
     x (B, in, H, W) -> logits (B, classes). widths: the channels of each stage; every stage but the first halves the image.
-    blocks: how many a stage. With the widths (16, 32, 64) these are the networks of 6 blocks + 2 layers of He et al. 2016a,
-    section 4.2.
+    blocks: how many a stage. stem, stride: the size and the step of the first convolution's window; a step of 2 halves the
+    image before the stages and makes them four times as cheap. With the widths (16, 32, 64) these are the networks of
+    6 blocks + 2 layers of He et al. 2016a, section 4.2.
     """
 
-    def __init__(self, in_channels=1, classes=10, widths=(16, 32, 64), blocks=2, pre_activation=False, *, rng=None):
-        self.stem = _he(Conv2d(in_channels, widths[0], 3, padding=1, bias=False, rng=rng), rng)
+    def __init__(self, in_channels=1, classes=10, widths=(16, 32, 64), blocks=2, pre_activation=False, stem=3, stride=1, *,
+                 rng=None):
+        self.stem = _he(Conv2d(in_channels, widths[0], stem, stride, padding=stem // 2, bias=False, rng=rng), rng)
         self.norm = BatchNorm2d(widths[-1] if pre_activation else widths[0])
         before, row = widths[0], []
         for stage, width in enumerate(widths):
