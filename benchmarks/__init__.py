@@ -10,6 +10,7 @@
     ranking.py        the full catalogue ranked by Neural FM; metrics of many lists, beside ranx
     cost_growth.py    seconds an epoch against check-ins, candidates and K (a command of its own)
     mlp.py            a small network of dense layers
+    boltzmann.py      contrastive divergence of a Boltzmann machine
     recurrence.py     LSTM and GRU over a batch of sequences
     small_graph.py    what one operation costs when there is nothing to compute
     table_updates.py  SparseAdam and exact Adam on a table of a million rows
