@@ -17,7 +17,7 @@ import tinydl
 from tinydl import nn, ops, optim
 from tinydl.nn.utils.rnn import pack_padded_sequence
 
-from .common import COLOURS, arguments, check, figure, finish, output_folder, save_figure
+from .common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
 from .kneser_ney import START, KneserNey
 
 OTHER = 1             # the code of characters that training showed too seldom; START, 0, stands before each file
@@ -212,49 +212,58 @@ def _box(column, row, shade):
     return Rectangle((column, row), 1, 1, facecolor=(1, 1 - 0.65 * shade, 1 - 0.85 * shade), edgecolor="none")
 
 
-def main(argv=None):
-    parser = arguments("character_lstm", __doc__)
-    parser.add_argument("--data", default="auto", metavar="auto|synthetic|PATH",
-                        help="the project's own source, generated brackets, or a text file or a folder of them")
-    args = parser.parse_args(argv)
-    folder = output_folder(args)
-    hidden, streams, epochs, dropout, order = (64, 16, 2, 0.0, 2) if args.quick else (256, 32, 8, 0.2, ORDER)
-    rng = np.random.default_rng(args.seed)
-    texts, synthetic = read(args.data, args.quick, rng)
+def study(data, quick, seed, path):
+    """Division, n-gram models and LSTM with one seed, drawn to path unless that is None: ({n: bits}, curve, synthetic)"""
+    hidden, streams, epochs, dropout = (64, 16, 2, 0.0) if quick else (256, 32, 6, 0.2)
+    rng = np.random.default_rng(seed)
+    texts, synthetic = read(data, quick, rng)
     train_names, held_names = divided(texts, rng)
     alphabet = Alphabet([texts[name] for name in train_names])
     train, held = ([alphabet.encode(texts[name]) for name in names] for names in (train_names, held_names))
     print(f"protocol: {len(train)} files ({sum(map(len, train)):,} characters) to train on, {len(held)} "
-          f"({sum(map(len, held)):,}) held out, {len(alphabet)} different characters, seed {args.seed}"
-          f"{', quick' if args.quick else ''}{', synthetic' if synthetic else ''}\n")
+          f"({sum(map(len, held)):,}) held out, {len(alphabet)} different characters, seed {seed}"
+          f"{', quick' if quick else ''}{', synthetic' if synthetic else ''}\n")
 
     print("bits per character on the held-out files\n")
     ngrams = {}
-    for n in range(1, 6 if args.quick else 9):
+    for n in range(1, 6 if quick else 9):
         model = KneserNey(train, n, len(alphabet))
         ngrams[n] = float(np.mean(np.concatenate([model.bits(f) for f in held])))
         print(f"{f'{n}-gram, Kneser-Ney':24}{ngrams[n]:8.3f}", flush=True)
 
     model = CharacterLSTM(len(alphabet), hidden, dropout, rng)
-    optimizer = optim.Adam(model.parameters(), lr=0.005 if args.quick else 0.003)
+    optimizer = optim.Adam(model.parameters(), lr=0.005 if quick else 0.003)
     decay = optim.CosineAnnealingLR(optimizer, epochs)
     stream, curve, started = np.concatenate([np.append(START, f) for f in train]), [], time.perf_counter()
     for number in range(1, epochs + 1):
         seen = epoch(model.train(), optimizer, stream, streams, rng)
         decay.step()
         bits = bits_of(model.eval(), held)
-        curve.append((number, seen, float(np.mean(np.concatenate(bits)))))
+        curve.append((number, float(seen), float(np.mean(np.concatenate(bits)))))
         print(f"{f'LSTM, epoch {number}':24}{curve[-1][2]:8.3f}   (training {seen:.3f}; "
               f"{time.perf_counter() - started:.0f} s)", flush=True)
 
     print(f"\nwhat it writes after {epochs} epoch(s), at temperature 0.6\n")
     for prompt in ("([a" if synthetic else "def forward(self, x):\n", "" if synthetic else '"""'):
         print("\n".join("    " + line for line in written(model, alphabet, prompt, 300, 0.6, rng).split("\n")) + "\n")
-    longest = max(range(len(held)), key=lambda k: min(len(held[k]), 3000))
-    draw(curve, ngrams, texts[held_names[longest]], bits[longest], synthetic, folder / "surprise.png")
-    last = curve[-1][2]
-    check(f"LSTM: {last:.3f} bits per character on held-out files, below the {order}-gram model's {ngrams[order]:.3f}",
-          last < ngrams[order])
+    if path is not None:
+        longest = max(range(len(held)), key=lambda k: min(len(held[k]), 3000))
+        draw(curve, ngrams, texts[held_names[longest]], bits[longest], synthetic, path)
+    return ngrams, curve, synthetic
+
+
+def main(argv=None):
+    parser = arguments("character_lstm", __doc__, seeds=True)
+    parser.add_argument("--data", default="auto", metavar="auto|synthetic|PATH",
+                        help="the project's own source, generated brackets, or a text file or a folder of them")
+    args = parser.parse_args(argv)
+    folder, order = output_folder(args), 2 if args.quick else ORDER
+    found = [study(args.data, args.quick, seed, None if n else folder / "surprise.png") for n, seed in enumerate(args.seeds)]
+    goal = np.mean([ngrams[order] for ngrams, *_ in found])
+    claim(f"bits per character on held-out files, the LSTM's, beside those of a {order}-gram model",
+          [curve[-1][2] for _, curve, _ in found], "<", goal)
+    write_record(args, data="own source" if args.data == "auto" else args.data, synthetic=found[0][2],
+                 ngrams=[ngrams for ngrams, *_ in found], lstm=[curve for _, curve, _ in found])
     return finish()
 
 

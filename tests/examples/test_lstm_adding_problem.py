@@ -1,5 +1,7 @@
 """The tasks are what they say, the gradient through time is one, and the quick study keeps its claims."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,20 @@ def test_quick_run_keeps_its_claims(tmp_path, capsys):
     assert example.main(["--quick", "--out", str(tmp_path)]) == 0
     assert "4 of 4 claims hold" in capsys.readouterr().out
     assert (tmp_path / "adding_problem.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("changes, kept", [
+    ({}, 4), ({"adding": {"LSTM": 0.0051, "RNN": 0.15}}, 3), ({"adding": {"LSTM": 0.004, "RNN": 0.139}}, 3),
+    ({"copying": {"LSTM": 0.985}}, 3), ({"gradient": {"RNN, start": 0.002, "LSTM, gates that keep": 1.0}}, 3)])
+def test_its_claims_are_the_stated_ones(changes, kept, tmp_path, monkeypatch, capsys):
+    good = {"adding": {"LSTM": 0.004, "RNN": 0.15}, "copying": {"LSTM": 0.992},
+            "gradient": {"RNN, start": 1e-30, "LSTM, gates that keep": 0.01}}
+    drawn = []
+    monkeypatch.setattr(example, "study", lambda seed, quick, path: drawn.append(path) or {**good, **changes})
+    assert example.main(["--seeds", "0,1", "--out", str(tmp_path)]) == (kept < 4)
+    assert f"{kept} of 4 claims hold" in capsys.readouterr().out and drawn == [tmp_path / "adding_problem.png", None]
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert record["seeds"] == [0, 1] and len(record["claims"][0]["value"]) == 2
 
 
 def test_the_answer_is_the_sum_of_one_number_of_each_half(rng):
