@@ -2,12 +2,14 @@
 
     AliasTable        draws from a discrete distribution, O(1) each
     NegativeSampler   draws items for rows of (user, target), uniformly or by popularity, never what must not be drawn
+    SampledPairs      pairs of a user and an item he chose, each beside items not chosen: what rankers train on
 
 Which loss takes them: `ranking_losses.py`. Models are trained this way, never measured: `ranking.py` ranks everything.
 """
 
 import numpy as np
 
+from tinydl.data import Dataset
 from tinydl.random import generator
 
 from .kernels.negatives import draw_negatives
@@ -160,6 +162,29 @@ class NegativeSampler:
         log_c = np.zeros((len(user), 1 + negatives.shape[1]))
         log_c[:, 1:] = self.log_q[negatives] + np.log(negatives.shape[1]) - np.log1p(-out)[:, None]
         return log_c
+
+
+class SampledPairs(Dataset):
+    """dataset[rows] -> user (B,), items (B, 1 + N), log c (B, 1 + N): pairs, each beside N items that were not chosen.
+
+    Column 0 is what the user chose; log c are the sampler's `log_expected_counts`, or with corrected=False zeros, for a loss that
+    takes none. rng: a Generator, and the negatives are drawn anew each time; or a number, and the same rows always get the same.
+    """
+
+    def __init__(self, users, items, sampler, negatives, rng, corrected=True):
+        self.users, self.items, self.sampler, self.negatives = users, items, sampler, negatives
+        self.rng, self.corrected = rng, corrected
+
+    def __len__(self):
+        return len(self.users)
+
+    def __getitem__(self, rows):
+        user, target = self.users[rows], self.items[rows]
+        negatives = self.sampler.sample(user, self.negatives, self.rng, target)
+        items = np.append(target[:, None], negatives, axis=1)
+        if not self.corrected:
+            return user, items, np.zeros(items.shape, np.float32)
+        return user, items, self.sampler.log_expected_counts(user, negatives, target).astype(np.float32)
 
 
 def known_by_user(users, items, n_users):

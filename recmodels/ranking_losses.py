@@ -84,3 +84,8 @@ def sampled_softmax(scores, log_q=None, accidental=None, reduction="mean"):
         scores = ops.where(np.concatenate([np.zeros((B, 1), bool), out], axis=1), -np.inf, scores)
     loss = -ops.log_softmax(scores, axis=1)[:, 0]
     return _reduced("sampled_softmax", loss, reduction)
+
+
+LOSSES = {  # by name, as functions of scores (B, 1 + N) and the sampler's log c, a tensor of the same shape
+    "bpr": lambda scores, log_c: bpr_loss_over_negatives(scores),
+    "sampled-softmax": lambda scores, log_c: sampled_softmax(scores, log_c.numpy())}

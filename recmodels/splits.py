@@ -5,6 +5,7 @@
     time_split       the past trains, the future tests, for all users at the same moment
     user_time_split  the same within each user's own time
     leave_last_out   the last rating of each user tests, the one before it validates
+    user_random_split  each user's ratings shuffled and cut: for data whose times order nothing
 """
 
 import numpy as np
@@ -138,6 +139,25 @@ def leave_last_out(data):
     short = int((count < 3).sum())
     return Split(data, *map(np.flatnonzero, (~(test | valid), valid, test)), "each user's last one tests, the last but one "
                  "validates" + (f" ({short:,} users with fewer than 3 only train)" if short else ""))
+
+
+def user_random_split(data, fractions=(0.8, 0.1, 0.1), seed=0):
+    """Each user's ratings, shuffled, are cut at the fractions, rounded down: training, validation, test.
+
+    Everybody has a training rating; with the fractions as they are, who has two or more has one that tests, and who has ten or
+    more one that validates. The order is that of `np.random.default_rng(seed).random(n)` within each user.
+    """
+    n, f = len(data), _fractions("user_random_split", fractions)
+    if n < 2:
+        raise ValueError(f"user_random_split: got {n} ratings, want at least 2")
+    _, user, count = np.unique(data.frame["user"].to_numpy(), return_inverse=True, return_counts=True)
+    order = np.lexsort((np.random.default_rng(seed).random(n), user))
+    place = np.empty(n, np.int64)
+    place[order] = np.arange(n) - np.repeat(np.cumsum(count) - count, count)  # of each rating among its user's
+    train, valid = (np.maximum(border, 1) for border in _borders(f, count))
+    part = (place >= train[user]).astype(int) + (place >= valid[user])
+    return Split(data, *(np.flatnonzero(part == p) for p in range(3)), f"each user's ratings at random, seed {seed}: "
+                 f"{f[0]:g}/{f[1]:g}/{f[2]:g}")
 
 
 def _fractions(name, fractions):

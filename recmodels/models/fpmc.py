@@ -5,16 +5,13 @@ import numbers
 import numpy as np
 
 from tinydl import Tensor, nn, no_grad, ops, optim
-from tinydl.data import DataLoader, Dataset
+from tinydl.data import DataLoader
 
 from ..checkin_recommender import CheckInRecommender
 from ..epochs import TrainedInEpochs
-from ..negatives import NegativeSampler
-from ..ranking_losses import bpr_loss_over_negatives, sampled_softmax
+from ..negatives import NegativeSampler, SampledPairs
+from ..ranking_losses import LOSSES
 from ..visit_log import VisitLog
-
-LOSSES = {"bpr": lambda scores, log_c: bpr_loss_over_negatives(scores),
-          "sampled-softmax": lambda scores, log_c: sampled_softmax(scores, log_c.numpy())}
 
 
 class FPMCNetwork(nn.Module):
@@ -43,24 +40,17 @@ class FPMCNetwork(nn.Module):
         return self.context(user, previous) @ self.V.weight.T
 
 
-class SampledVisits(Dataset):
-    """dataset[rows] -> user, previous (B,), items (B, 1 + N), log c (B, 1 + N): check-ins, each beside N venues not chosen.
-
-    Column 0 is where the user went; log c are the sampler's `log_expected_counts`. rng: a Generator, and the negatives are
-    drawn anew each time; or a number, and the same rows always get the same.
-    """
+class SampledVisits(SampledPairs):
+    """dataset[rows] -> user, previous (B,), items (B, 1 + N), log c (B, 1 + N): `SampledPairs` of check-ins, and where the user
+    was before."""
 
     def __init__(self, visits, previous, sampler, negatives, rng):
-        self.visits, self.previous, self.sampler, self.negatives, self.rng = visits, previous, sampler, negatives, rng
-
-    def __len__(self):
-        return len(self.visits)
+        super().__init__(visits.user, visits.item, sampler, negatives, rng)
+        self.previous = previous
 
     def __getitem__(self, rows):
-        user, target = self.visits.user[rows], self.visits.item[rows]
-        negatives = self.sampler.sample(user, self.negatives, self.rng, target)
-        log_c = self.sampler.log_expected_counts(user, negatives, target)
-        return user, self.previous[rows], np.append(target[:, None], negatives, axis=1), log_c.astype(np.float32)
+        user, *rest = super().__getitem__(rows)
+        return user, self.previous[rows], *rest
 
 
 class FPMC(TrainedInEpochs, CheckInRecommender):
