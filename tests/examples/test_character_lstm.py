@@ -23,8 +23,8 @@ def test_quick_run_keeps_its_claim(data, tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize("lstm, kept", [(1.79, 1), (1.81, 0)])
 def test_its_claim_is_about_the_mean_of_the_seeds_and_the_5_gram_model(lstm, kept, tmp_path, monkeypatch, capsys):
-    bits = iter([lstm + 0.1, lstm - 0.1])
-    monkeypatch.setattr(example, "study", lambda *_: ({2: 2.5, 5: 1.8, 6: 1.7}, [(1, 2.0, 3.0), (2, 1.5, next(bits))], False))
+    bits, ngrams = iter([lstm + 0.1, lstm - 0.1]), {2: 2.5, 5: 1.8, 6: 1.7}
+    monkeypatch.setattr(example, "study", lambda *_: (ngrams, [(1, 2.0, 3.0), (2, 1.5, next(bits))], False))
     assert example.main(["--seeds", "0,1", "--out", str(tmp_path)]) == 1 - kept
     assert f"{kept} of 1 claims hold" in capsys.readouterr().out
 
