@@ -16,7 +16,9 @@ import numpy as np
 from tinydl import Tensor, nn, no_grad, optim
 from tinydl.data import DataLoader, Dataset
 from tinydl.nn import functional as F
+from tinydl.nn.parameter import empty
 from tinydl.nn.utils.rnn import PackedSequence
+from tinydl.op import is_grad_enabled
 
 from .catalogue_loss import catalogue_cross_entropy
 from .epochs import TrainedInEpochs
@@ -74,7 +76,7 @@ class SessionNetwork(nn.Module):
         self.C = None if category is None else nn.Embedding(int(category.max()) + 1, k, rng=rng)
         for table in (self.E,) if category is None else (self.E, self.C):
             nn.init.normal_(table.weight, 0.0, 0.05, rng=rng)
-        self.b = nn.Parameter(np.zeros(n_items, np.float32))
+        self.b = nn.init.zeros_(empty(n_items))
         self.dropout = nn.Dropout(dropout, rng=rng)
 
     def catalogue(self):
@@ -157,8 +159,8 @@ class NeuralSessions(TrainedInEpochs, SessionRecommender):
 
     def _loss(self, h, target):
         network = self.network_
-        return catalogue_cross_entropy(h, network.catalogue(), network.b, target,
-                                       self.smoothing if network.training else 0.0)
+        smoothing = self.smoothing if is_grad_enabled() else 0.0  # validation asks for the loss itself
+        return catalogue_cross_entropy(h, network.catalogue(), network.b, target, smoothing)
 
     def _catalogue(self):
         """(I, category) as a SessionNetwork takes them."""

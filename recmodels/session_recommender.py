@@ -133,7 +133,7 @@ class SessionRecommender(Estimator):
     def _scored(self, coded):
         """(Q, I) of CodedSessions, empty ones among them."""
         known = np.flatnonzero(coded.lengths)
-        if len(known) == len(coded):
+        if len(known) == len(coded) > 0:
             return self._scores(coded)
         y = np.tile(self.count_.astype(np.float64), (len(coded), 1))
         if len(known):
@@ -155,8 +155,9 @@ class SessionRecommender(Estimator):
             raise ValueError(f"recommend: got exclude={exclude!r}, want 'seen', a list of item ids, or None")
         never = self.items_.get_indexer([] if exclude is None or isinstance(exclude, str) else np.asarray(exclude))
         if (never < 0).any():
-            raise KeyError(f"recommend: exclude has {np.asarray(exclude)[np.argmax(never < 0)]!r}, which is none of the "
-                           f"{len(self.items_):,} items of the catalogue (items_)")
+            unknown = np.asarray(exclude).tolist()[np.argmax(never < 0)]
+            raise KeyError(f"recommend: exclude has {unknown!r}, which is none of the {len(self.items_):,} items of the "
+                           "catalogue (items_)")
         coded = self._coded(sessions)
 
         def scores(block):

@@ -42,8 +42,8 @@ class Sessions:
             raise ValueError(f"Sessions: got start of shape {start.shape} for {len(ids)} ids and {len(items)} items, want "
                              "(ids + 1,), from 0 to the number of items")
         if (np.diff(start) < 1).any():
-            raise ValueError(f"Sessions: session {ids[np.argmax(np.diff(start) < 1)]!r} is empty, want at least one item: "
-                             "leave it out")
+            empty = ids.tolist()[np.argmax(np.diff(start) < 1)]
+            raise ValueError(f"Sessions: session {empty!r} is empty, want at least one item: leave it out")
         for what, values in (("items", items), ("category", category)):
             got = np.asarray(values)
             if values is not None and (got.shape != items.shape or got.dtype.kind not in "iu"):
@@ -51,8 +51,8 @@ class Sessions:
                                  f"shape ({len(items)},)")
         names, count = np.unique(ids, return_counts=True)
         if (count > 1).any():
-            raise ValueError(f"Sessions: the id {names[np.argmax(count > 1)]!r} is there {count[count > 1][0]} times, want "
-                             "each once")
+            twice = np.argmax(count > 1)
+            raise ValueError(f"Sessions: the id {names.tolist()[twice]!r} is there {count[twice]} times, want each once")
         self.ids, self.start, self.items = ids, start.astype(np.int64), items.astype(np.int64)
         self.category = None if category is None else np.asarray(category, np.int64)
         self.name, self.synthetic, self.notes = name, bool(synthetic), tuple(notes)

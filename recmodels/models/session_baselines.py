@@ -97,10 +97,10 @@ class SessionMarkov(SparseModel):
         first = np.flatnonzero(train.ago)  # all but the last ones
         shape = len(self.items_), len(self.items_)
         n = scipy.sparse.csr_array((np.ones(len(first)), (train.items[first], train.items[first + 1])), shape)
-        self.learned_ = n / np.maximum(n.sum(axis=1), 1)[:, None]
+        self.learned_ = (n / np.maximum(n.sum(axis=1), 1)[:, None]).tocsr()
 
     def _scores(self, sessions):
-        return self.learned_.tocsr()[sessions.items[sessions.start[1:] - 1]].toarray() + (
+        return self.learned_[sessions.items[sessions.start[1:] - 1]].toarray() + (
             self.backoff / self.count_.sum() * self.count_)
 
 

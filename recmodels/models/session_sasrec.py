@@ -1,7 +1,5 @@
 """SASRec: self-attention over the session; each item looks back at those before it, as far as they matter."""
 
-import numpy as np
-
 from tinydl import nn, ops
 from tinydl.nn import functional as F
 
@@ -49,7 +47,7 @@ class SASRecNetwork(SessionNetwork):
     def forward(self, items, lengths):
         lengths = lengths.numpy()
         place, real = padded(lengths)
-        x = self.dropout(self.read(items) * np.float32(self.E.embedding_dim**0.5) + self.P(steps(lengths)))
+        x = self.dropout(self.read(items) * self.E.embedding_dim**0.5 + self.P(steps(lengths)))
         for block in self.blocks:
             x = block(x, place, real)
         return self.norm(x)
