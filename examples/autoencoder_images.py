@@ -12,10 +12,12 @@ Rebuilt from 64 numbers, by the squared error of an image: an autoencoder of one
 the images it was trained on (Bourlard and Kamp 1988), and a deep one can (Hinton and Salakhutdinov 2006). What a penalty is
 for shows elsewhere: each is measured by its own yardstick, beside the tied one.
 
-It must reach, on test images (Fashion-MNIST or another): tied within 15 % of PCA's error and not below it in training; deep
-below PCA; denoising rebuilds whole images from damaged ones better than tied; sparse units on for 3 to 7 %; contractive
-||dh/dx||^2 less than half of tied's; the variational bound above independent pixels by 100 nats. --quick (seconds) shows
-that all of it runs: 4,000 images and 5 epochs, and no claim but that of PCA's optimality.
+Learning rates and penalties were chosen on 5,000 training images that were held out for that, and then given back.
+
+It must reach, on test images (Fashion-MNIST or another): untied within 15 % of PCA's error, neither it nor tied below PCA in
+training; deep below PCA; denoising rebuilds whole images from damaged ones better than tied; sparse units on for 3 to 7 %;
+contractive ||dh/dx||^2 less than half of tied's; the variational bound above independent pixels by 100 nats. --quick
+(seconds) shows that all of it runs: 4,000 images and 5 epochs, and no claim but that of PCA's optimality.
 """
 
 import sys
@@ -42,10 +44,11 @@ from .common import COLOURS, claim, figure, finish, output_folder, save_figure, 
 from .image_data import image_arguments, load
 
 CODE = 64
-MACHINES = {"tied": (Autoencoder, {}), "untied": (Autoencoder, {"tied": False}), "denoising": (DenoisingAutoencoder, {}),
-            "sparse": (SparseAutoencoder, {"activity": 0.05, "weight": 1.0}),
-            "contractive": (ContractiveAutoencoder, {"weight": 1.0}),
-            "variational": (VariationalAutoencoder, {"hidden": 400})}
+MACHINES = {"tied": (Autoencoder, {}, 0.01), "untied": (Autoencoder, {"tied": False}, 0.003),  # and the learning rate
+            "denoising": (DenoisingAutoencoder, {}, 0.01),
+            "sparse": (SparseAutoencoder, {"activity": 0.05, "weight": 5.0}, 0.01),
+            "contractive": (ContractiveAutoencoder, {"weight": 1.0}, 0.01),
+            "variational": (VariationalAutoencoder, {"hidden": 400}, 0.001)}
 COLOUR = {"PCA": COLOURS["black"], "tied": COLOURS["blue"], "untied": COLOURS["sky"], "denoising": COLOURS["orange"],
           "sparse": COLOURS["green"], "contractive": COLOURS["purple"], "deep": COLOURS["red"],
           "variational": COLOURS["grey"]}
@@ -78,10 +81,10 @@ def deep(X, hidden, epochs, rng):
 def study(X, epochs, seed):
     """({name: function that rebuilds rows}, {name: machine})"""
     rebuild, machines = {"PCA": components(X, CODE)}, {}
-    for k, (name, (machine, options)) in enumerate(MACHINES.items()):
+    for k, (name, (machine, options, lr)) in enumerate(MACHINES.items()):
         started, rng = time.perf_counter(), np.random.default_rng([seed, k])
         machines[name] = machine(X.shape[1], CODE, rng=rng, **options)
-        machines[name].fit(X, epochs=epochs, learning_rate=1e-3 if name == "variational" else 3e-3, rng=rng)
+        machines[name].fit(X, epochs=epochs, learning_rate=lr, falling=True, rng=rng)
         rebuild[name] = machines[name].reconstruct
         print(f"  seed {seed}  {name} ({time.perf_counter() - started:.0f} s)", flush=True)
     started = time.perf_counter()
@@ -185,7 +188,8 @@ def main(argv=None):
         claim(f"error in training of the {name} autoencoder, beside PCA's, the least with linear x'",
               over_seeds(in_training, name), ">=", np.mean(over_seeds(in_training, "PCA")))
     if not args.quick:
-        claim("test error of the tied autoencoder, beside 1.15 times PCA's", over_seeds(errors, "tied"), "<=", 1.15 * pca)
+        claim("test error of the untied autoencoder, beside 1.15 times PCA's", over_seeds(errors, "untied"), "<=",
+              1.15 * pca)
         claim("test error of the deep autoencoder, beside PCA's", over_seeds(errors, "deep"), "<", pca)
         claim("test error of the denoising autoencoder from damaged images, beside the tied one's",
               over_seeds(measured, "error from damaged images, denoising"), "<",
