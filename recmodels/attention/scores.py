@@ -37,8 +37,7 @@ def additive(s, h, W_a, v_a):
     from_s = ops.linear(s, W_a[:, :D])  # (B, T, A)
     from_h = ops.linear(h, W_a[:, D:])  # (B, S, A)
     hidden = ops.tanh(ops.expand_dims(from_s, axis=2) + ops.expand_dims(from_h, axis=1))  # (B, T, S, A)
-    e = ops.matmul(ops.reshape(hidden, shape=(-1, A)), v_a)
-    return ops.reshape(e, shape=hidden.shape[:3])
+    return ops.reshape(ops.linear(hidden, ops.reshape(v_a, shape=(1, A))), shape=hidden.shape[:3])
 
 
 def location_based(s, h, W_a):
