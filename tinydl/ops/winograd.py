@@ -30,19 +30,16 @@ def suits(C, out, grid):
 
 
 def _blocks(B, output, C, out, dtype):
-    """(images as a slice, memory for their tiles (4, 4, b, R, S, C), and (4, 4, b, R, S, out)) of every block."""
+    """Of every block: its images as a slice, memory for their tiles (4, 4, b, R, S, C), then (4, 4, b, R, S, out), and both
+    again as matrices (16, b R S, .)."""
     R, S = -(-output[0] // 2), -(-output[1] // 2)
-    step, tiles = max(1, BLOCK // (16 * R * S * (C + out))), ()
+    step, memory = max(1, BLOCK // (16 * R * S * (C + out))), ()
     for start in range(0, B, step):
-        end = min(B, start + step)
-        if not tiles or end - start < step:  # else the memory of the block before, which is in the cache
-            tiles = [np.empty((4, 4, end - start, R, S, n), dtype) for n in (C, out)]
-        yield slice(start, end), *tiles
-
-
-def _matrices(tiles):
-    """(4, 4, b, R, S, C) -> (16, b R S, C)"""
-    return np.reshape(tiles, (16, np.prod(tiles.shape[2:5], dtype=int), tiles.shape[5]))
+        b = min(step, B - start)
+        if not memory or b < step:  # else the memory of the block before, which is in the cache
+            tiles = [np.empty((4, 4, b, R, S, n), dtype) for n in (C, out)]
+            memory = *tiles, *(np.reshape(t, (16, b * R * S, t.shape[5])) for t in tiles)
+        yield slice(start, start + b), *memory
 
 
 def convolved(x, weight, bias, output, start):
@@ -51,9 +48,9 @@ def convolved(x, weight, bias, output, start):
     cells = np.reshape(np.einsum("uk,vr,ockr->uvco", G, G, weight, optimize=True).astype(dtype), (16, C, out))
     bias = np.zeros(out, dtype) if bias is None else np.asarray(bias, dtype)
     y = np.empty((B, *output, out), dtype)
-    for images, before, after in _blocks(B, output, C, out, dtype):
+    for images, before, after, factor, product in _blocks(B, output, C, out, dtype):
         kernels.image_tiles(x[images], before, *start)
-        np.matmul(_matrices(before), cells, out=_matrices(after))
+        np.matmul(factor, cells, out=product)
         kernels.tile_results(after, bias, y[images])
     return y
 
@@ -68,8 +65,8 @@ def correlated(x, y, start):
     """W (out, C, 3, 3), each cell the sum over places of what it met in x, times y."""
     (B, C), out, dtype = (len(x), x.shape[3]), y.shape[3], np.result_type(x, y)
     cells = np.zeros((16, C, out), dtype)
-    for images, before, after in _blocks(B, y.shape[1:3], C, out, dtype):
+    for images, before, after, met, came in _blocks(B, y.shape[1:3], C, out, dtype):
         kernels.image_tiles(x[images], before, *start)
         kernels.result_tiles(y[images], after)
-        cells += np.matmul(np.swapaxes(_matrices(before), 1, 2), _matrices(after))
+        cells += np.matmul(np.swapaxes(met, 1, 2), came)
     return np.einsum("uk,vr,uvco->ockr", G, G, np.reshape(cells, (4, 4, C, out)), optimize=True).astype(dtype)
