@@ -1,0 +1,195 @@
+"""Dates inside of sentences are written in ISO form, with each of six attention scores and without: who looks where?
+
+"they left Sat 09 May 1908 for work 7/30/1984 again" -> "1908-05-09,1984-07-30". A GRU reads the sentence letter by letter,
+in both directions: h_i. A GRU writes the answer: s_t, from the letters before. Attention (Luong et al. 2015) takes a mean
+c_t of the h_i by score(s_t, h_i), and the next letter comes from tanh(W_c [c_t; s_t]). Without attention all that is known
+of the sentence is the state that the writer starts with. Sentences hold one date or two; no date of the validation or test
+part is ever seen in training. Of each score: the share of test answers that are right to the last letter, parameters,
+seconds, and how well it aligns: how much weight lies on the letters that say what is being written, and how often the
+largest does, on them or right beside them (a state next to a letter has read it, too).
+It must reach: additive, general and scaled dot >= 99 % exact; no attention, on sentences of two dates, at least 5 points
+below the worst of those three; the largest weight in place for >= 80 % of the digits, by the best of them.
+"""
+
+import json
+import sys
+import time
+
+import numpy as np
+
+import tinydl
+from recmodels.attention import SCORES, GlobalAttention, make_score
+from tinydl import nn, ops, optim
+from tinydl.data import DataLoader
+from tinydl.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from tinydl.training import Schedule, Trainer
+
+from .common import arguments, check, figure, finish, output_folder, save_figure
+from .dates import LETTERS, PAD, START, coded, decoded, draw
+
+BEST = "additive", "general", "scaled dot"
+
+
+class Translator(nn.Module):
+    """h = GRU both ways (sentence),  s = GRU(answer so far),  c_t = sum_i alpha_ti h_i,  logits = W tanh(W_c [c_t; s_t])"""
+
+    def __init__(self, score, hidden, places, rng):
+        """score: a name of SCORES, or None for no attention. places: the longest sentence, for the location-based score."""
+        H = hidden
+        self.letters = nn.Embedding(len(LETTERS), 32, rng=rng)
+        self.reader = nn.GRU(32, H // 2, bidirectional=True, rng=rng)
+        self.start = nn.Linear(H, H, rng=rng)
+        self.writer = nn.GRU(32, H, rng=rng)
+        self.attention = None
+        if score is not None:
+            options = {"location-based": {"places": places}}.get(score, {})
+            self.attention = GlobalAttention(make_score(score, H, rng=rng, **options))
+        self.combine = nn.Linear(H if score is None else 2 * H, H, rng=rng)
+        self.last = nn.Linear(H, len(LETTERS), rng=rng)
+
+    def read(self, x):
+        """(h (B, S, H), which letters are there (B, S), the writer's first state (1, B, H))"""
+        x = np.asarray(x)
+        keep = x != PAD
+        packed = pack_padded_sequence(self.letters(x.T), keep.sum(axis=1), enforce_sorted=False)
+        h, state = self.reader(packed)
+        h = ops.swapaxes(pad_packed_sequence(h)[0], axis1=0, axis2=1)
+        state = ops.concatenate([state[0], state[1]], axis=1)
+        return h, keep[:, :h.shape[1]], ops.expand_dims(ops.tanh(self.start(state)), axis=0)
+
+    def write(self, before, state, h, keep):
+        """(logits (B, T, letters), weights (B, T, S) or None, the state after) of answers whose letters before are known."""
+        s, state = self.writer(self.letters(np.asarray(before).T), state)
+        s, weights = ops.swapaxes(s, axis1=0, axis2=1), None
+        if self.attention is not None:
+            context, weights = self.attention(s, h, keep=keep)
+            s = ops.concatenate([context, s], axis=2)
+        return self.last(ops.tanh(self.combine(s))), weights, state
+
+    def forward(self, x, before):
+        h, keep, state = self.read(x.data)
+        return self.write(before.data, state, h, keep)[0]
+
+    def translate(self, x, longest):
+        """The answers (B, longest), each letter the likeliest after those before."""
+        letter, written = np.full((len(x), 1), START), []
+        with tinydl.no_grad():
+            h, keep, state = self.read(x)
+            for _ in range(longest):
+                logits, _, state = self.write(letter, state, h, keep)
+                letter = np.argmax(logits.data, axis=2)
+                written.append(letter)
+        return np.concatenate(written, axis=1)
+
+
+def shifted(y):
+    """What was written before each letter of y: START first."""
+    return np.concatenate([np.full((len(y), 1), START), y[:, :-1]], axis=1)
+
+
+def cross_entropy(logits, y):
+    return ops.cross_entropy(ops.reshape(logits, shape=(-1, logits.shape[2])), ops.reshape(y, shape=(-1,)), ignore_index=PAD)
+
+
+def train(model, samples, epochs, batch_size, lr, seed):
+    """Adam, its rate falling to 0, on (sentence, letters before) -> letters. Returns the seconds."""
+    x, y = coded([s[0] for s in samples]), coded([s[1] for s in samples], end=True)
+    loader = DataLoader((x, shifted(y), y), batch_size, shuffle=True, rng=seed)
+    optimizer = optim.Adam(model.parameters(), lr=lr)
+    schedule = Schedule(optim.CosineAnnealingLR(optimizer, epochs * len(loader)), every="batch")
+    started = time.perf_counter()
+    Trainer(model, cross_entropy, optimizer, [schedule]).fit(loader, epochs=epochs)
+    return time.perf_counter() - started
+
+
+def exact(model, samples):
+    """Which answers are right to the last letter."""
+    model.eval()
+    written = decoded(model.translate(coded([s[0] for s in samples]), 1 + max(len(s[1]) for s in samples)))
+    return np.array([w == s[1] for w, s in zip(written, samples, strict=True)])
+
+
+def weights_of(model, samples):
+    """The weights of each sample while the right answer is written: a list of (T, S)."""
+    with tinydl.no_grad():
+        h, keep, state = model.read(coded([s[0] for s in samples]))
+        _, weights, _ = model.write(shifted(coded([s[1] for s in samples])), state, h, keep)
+    return [w[:len(s[1]), :len(s[0])] for w, s in zip(weights.data, samples, strict=True)]
+
+
+def alignment(weights, samples):
+    """(mean weight on the letters that say it, share of digits whose largest weight is on them or right beside them)"""
+    on, beside = [], []
+    for w, (_, _, says) in zip(weights, samples, strict=True):
+        needed = says.any(axis=1)
+        on += np.sum(w * says, axis=1)[needed].tolist()
+        near = says.copy()
+        near[:, 1:] |= says[:, :-1]
+        near[:, :-1] |= says[:, 1:]
+        beside += near[np.arange(len(w)), np.argmax(w, axis=1)][needed].tolist()
+    return float(np.mean(on)), float(np.mean(beside))
+
+
+def draw_maps(maps, sample, path):
+    """One heat map a score: rows are letters written, columns letters read."""
+    text, answer, says = sample
+    fig, axes = figure(2, 3, size=(20, 11), synthetic=True, title="Where each score looks (framed: the letters that say it)")
+    for ax, (name, w) in zip(axes.flat, maps.items(), strict=True):
+        ax.imshow(w, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        ax.scatter(*np.nonzero(says)[::-1], s=22, marker="s", facecolors="none", edgecolors="#D55E00", linewidths=0.7)
+        ax.set_xticks(range(len(text)), list(text), fontsize=7, family="monospace")
+        ax.set_yticks(range(len(answer)), list(answer), fontsize=7, family="monospace")
+        ax.grid(False)
+        ax.set_title(name)
+    save_figure(fig, path)
+
+
+def main(argv=None):
+    parser = arguments("attention_alignment", __doc__)
+    parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
+    args = parser.parse_args(argv)
+    folder, rng = output_folder(args), np.random.default_rng([args.seed, 0])
+    sentences, epochs, hidden, tests = (2000, 3, 32, 200) if args.quick else (16000, 10, 64, 2000)
+    samples = {part: draw(n, part, rng) for part, n in (("train", sentences), ("valid", tests // 2), ("test", tests))}
+    places = max(len(s[0]) for part in samples.values() for s in part)
+    print(f"protocol: generated sentences (synthetic), {sentences:,} train, {tests // 2} validate, {tests} test, none of "
+          f"whose dates is in training;\n{hidden} hidden units, {epochs} epochs of batches of 64, Adam, seed {args.seed}"
+          f"{', quick' if args.quick else ''}. For example:\n  {samples['test'][1][0]!r} -> {samples['test'][1][1]!r}\n")
+    print(f"{'':16}{'parameters':>11}{'seconds':>9}{'valid':>8}{'exact':>8}{'1 date':>8}{'2 dates':>9}{'weight on it':>14}"
+          f"{'largest there':>15}")
+    test, rows, maps = samples["test"], {}, {}
+    long = np.array([len(s[1]) > 10 for s in test])
+    for name in [*SCORES, None]:
+        model = Translator(name, hidden, places, np.random.default_rng([args.seed, 1]))
+        seconds = train(model, samples["train"], epochs, 64, 0.01 if args.quick else 0.004, args.seed)
+        right, label = exact(model, test), name or "no attention"
+        row = {"parameters": model.num_parameters(), "seconds": seconds, "valid": exact(model, samples["valid"]).mean(),
+               "exact": right.mean(), "one_date": right[~long].mean(), "two_dates": right[long].mean()}
+        if name is not None:
+            row["weight_on_it"], row["largest_there"] = alignment(weights_of(model, test), test)
+            maps[name] = weights_of(model, test[1:2])[0]
+        rows[label] = {key: float(value) for key, value in row.items()}
+        print(f"{label:16}{row['parameters']:11,}{seconds:9.0f}{row['valid']:8.1%}{row['exact']:8.1%}{row['one_date']:8.1%}"
+              f"{row['two_dates']:9.1%}" + (f"{row['weight_on_it']:14.3f}{row['largest_there']:15.1%}" if name else ""),
+              flush=True)
+    print()
+    draw_maps(maps, test[1], folder / "attention_alignment.png")
+    (folder / "results.json").write_text(json.dumps({"seed": args.seed, "quick": args.quick, "rows": rows}, indent=1) + "\n")
+    claims(rows, args.quick)
+    return finish()
+
+
+def claims(rows, quick):
+    worst, without = min(rows[name]["two_dates"] for name in BEST), rows["no attention"]["two_dates"]
+    if not quick:
+        for name in BEST:
+            check(f"{name}: {rows[name]['exact']:.1%} of the answers are exact, at least 99 %", rows[name]["exact"] >= 0.99)
+        check(f"two dates: no attention has {without:.1%}, at least 5 points below {worst:.1%}, the worst of the three",
+              without <= worst - 0.05)
+    best = max(BEST, key=lambda name: rows[name]["largest_there"])
+    there, aim = rows[best]["largest_there"], 0.3 if quick else 0.8
+    check(f"{best}: the largest weight is where the digit is written for {there:.1%}, at least {aim:.0%}", there >= aim)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
