@@ -50,12 +50,19 @@ class BayesianNeuralMFNetwork(NeuralMFNetwork):
     def decayed_tables(self):
         return ()
 
-    def unread_as_prior(self, users, items):
-        """Rows that no training rating names are as uncertain as before the data: their deviations are the prior's."""
+    def warm(self, users, items, kl_weight):
+        """The deviations of q as they are at kl_weight 1, after training at another on the pairs users, items (n,).
+
+        A row's precision is the prior's and what the ratings add, and the latter counted 1 / kl_weight times:
+
+            1 / s^2 = 1 / prior^2 + a / kl_weight    becomes    1 / prior^2 + a;    a = 0 where no rating names the row
+        """
         for table, codes in ((self.E_u, users), (self.s_u, users), (self.E_m, items), (self.s_m, items)):
             unread = np.bincount(codes, minlength=len(table.weight)) == 0
-            prior = np.exp(table.prior.log_std.detach().numpy())
-            table.weight_rho._writable("unread_as_prior")[unread] = np.log(np.expm1(prior))
+            prior = np.exp(-2 * table.prior.log_std.detach().numpy())                 # precisions
+            added = kl_weight * np.maximum(0, table.std().detach().numpy() ** -2 - prior)
+            added[unread] = 0
+            table.weight_rho.copy_(np.log(np.expm1((prior + added) ** -0.5)))
 
 
 def _gaussian_table(rows, k, prior, std, scale, rng):
@@ -75,8 +82,10 @@ class BayesianNeuralMF(NeuralMF):
     It takes the place of weight decay. The predicted distribution of r is N(y, c (sigma^2 + spread^2)): y, cut to the scale,
     at the embeddings' means; sigma^2 the noise of this user and film; spread^2 = E_q[(y(draw) - y)^2] what the ratings leave
     open about them, over 20 draws that are the same for all predictions; c the mean of (r - y)^2 / (sigma^2 + spread^2) over
-    the validation ratings, the factor that makes these most likely, or 1 without such. Not Bayes' rule to the letter: with
-    kl_weight below 1 it is a "cold" posterior (Wenzel et al. 2020), as strong as validation ratings like it.
+    the validation ratings, the factor that makes these most likely, or 1 without such.
+
+    With kl_weight below 1 the embeddings are learned from a "cold" posterior (Wenzel et al. 2020), which is too narrow, as
+    if each rating had been given 1 / kl_weight times; the spread is that of the posterior made warm again (`warm`).
     """
 
     weight_decay = 0.0  # the prior does it
@@ -102,13 +111,13 @@ class BayesianNeuralMF(NeuralMF):
 
     def _check_parameters(self):
         super()._check_parameters()
-        if not self.kl_weight >= 0 or not self.scale > 0:
-            raise ValueError(f"{type(self).__name__}: got kl_weight={self.kl_weight!r} and scale={self.scale!r}, want a "
-                             "weight of at least 0 and a deviation above 0, as in kl_weight=0.1, scale=0.05")
+        if not self.kl_weight > 0 or not self.scale > 0:
+            raise ValueError(f"{type(self).__name__}: got kl_weight={self.kl_weight!r} and scale={self.scale!r}, want both "
+                             "above 0, as in kl_weight=0.1, scale=0.05")
 
     def _fit(self, users, items, ratings, valid, stop_after=None, factor=1.0):
         super()._fit(users, items, ratings, valid, stop_after)
-        self.network_.unread_as_prior(users, items)
+        self.network_.warm(users, items, self.kl_weight)
         self.factor_ = factor
         if valid is not None:
             y, noise, spread = self._moments(*valid[:2])
