@@ -52,8 +52,8 @@ CHAPTERS = [
     ("tinydl/ops/convolution.py", "tinydl/test_ops_convolution.py", [
         ("np.transpose(split, (0, 3, 4, 2, 1))", "np.transpose(split, (0, 4, 3, 2, 1))"),
         ("matrix += np.matmul(", "matrix = np.matmul("),
+        ("return channels_first(channels_last(x)), _laid", "return channels_first(channels_last(x)), lambda dy: dy"),
         ("step = max(1, BLOCK // max(1, one))", "step = max(1, BLOCK // max(1, one)) + 1"),
-        ("tuple((n // 2, n - n // 2) for n in totals)", "tuple((n - n // 2, n // 2) for n in totals)"),
         ("if len(weight) % groups:", "if False:"),
         ("n >= max(s, d) for n, s, d", "n > max(s, d) for n, s, d"),
         ("(n - 1) * s - 2 * p + d * (k - 1) + more + 1", "(n - 1) * s - 2 * p + k - 1 + more + 1"),
@@ -72,6 +72,7 @@ CHAPTERS = [
         ("(room - span) // s + 1", "(room - span) // s"),
         ("span, room = d * (k - 1) + 1, n + before + after", "span, room = d * k, n + before + after"),
         ("lead = x.shape[:x.ndim - dims - 1]", "lead = x.shape[:1]"),
+        ("tuple((n // 2, n - n // 2) for n in totals)", "tuple((n - n // 2, n // 2) for n in totals)"),
     ]),
     ("tinydl/ops/pooling.py", "tinydl/test_ops_pooling.py", [
         ("stride = cells if stride is None", "stride = (1,) * dims if stride is None"),

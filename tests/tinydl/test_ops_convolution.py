@@ -148,6 +148,24 @@ def test_any_layout_of_memory_gives_the_same(rng):
     np.testing.assert_array_equal(z.detach().numpy(), np.maximum(y.detach().numpy(), 0))
 
 
+@pytest.mark.parametrize("run, shapes", [
+    (ops.conv1d, ((2, 3, 7), (4, 3, 2), (4,))), (ops.conv2d, ((2, 3, 5, 4), (4, 3, 2, 2), (4,))),
+    (ops.conv_transpose2d, ((2, 3, 5, 4), (3, 4, 2, 2), (4,)))])
+def test_image_and_gradient_are_laid_out_once_for_all_that_read_them(run, shapes, rng, monkeypatch):
+    copied, ascontiguousarray = [], np.ascontiguousarray
+
+    def spy(a):
+        if a.ndim == 4 and not a.flags.c_contiguous:
+            copied.append(a.shape)
+        return ascontiguousarray(a)
+    x, w, b = (tinydl.tensor(rng.standard_normal(shape), requires_grad=True) for shape in shapes)
+    monkeypatch.setattr(ops.convolution.np, "ascontiguousarray", spy)
+    y = run(x, w, b)
+    assert len(copied) == 1
+    y.backward(rng.standard_normal(y.shape))
+    assert len(copied) == 2  # three gradients
+
+
 def test_relu_follows_the_memory_of_images_forward_and_back(rng):
     data = rng.standard_normal((2, 5, 4, 3)).transpose(0, 3, 1, 2)  # channels last
     x = tinydl.from_numpy(data).detach().requires_grad_()

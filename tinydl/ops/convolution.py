@@ -23,7 +23,7 @@ from ..op import op, value_of
 from ..tensor import Tensor
 from . import winograd
 from .shape import reshape
-from .windows import as_images, lifted, output_lengths, sizes
+from .windows import as_images, lifted, output_lengths, paddings, sizes
 
 BLOCK = 1 << 19  # numbers in the rows of one matrix product: two megabytes of float32
 
@@ -158,19 +158,10 @@ def _correlate(x, y, grid=None):
     return W, lambda dW: _spread(y, dW, grid=grid), lambda dW: _convolve(x, dW, grid=grid)
 
 
-def _padding(name, padding, cells, stride, dilation, dims):
-    """((before, after) of every axis); "same" keeps the image's size, an odd number of zeros has one more after."""
-    if padding == "valid":
-        padding = 0
-    if padding == "same":
-        if any(s != 1 for s in stride):
-            raise ValueError(f"{name}: got padding='same' with stride={stride}, but with a stride above 1 the output is "
-                             "smaller than the image; give the padding as numbers")
-        totals = [d * (k - 1) for d, k in zip(dilation, cells, strict=True)]
-        return tuple((n // 2, n - n // 2) for n in totals)
-    if isinstance(padding, str):
-        raise ValueError(f"{name}: got padding={padding!r}, want 'same', 'valid' or whole numbers")
-    return tuple((n, n) for n in sizes(name, "padding", padding, dims, least=0))
+@op(linear=True)
+def _laid(x):
+    """y = x with its channels last in memory;   dx = dy, laid so too: once, for all the products that read it"""
+    return channels_first(channels_last(x)), _laid
 
 
 def _check_weight(name, weight, bias, dims, groups, outputs):
@@ -195,14 +186,15 @@ def _convolution(name, dims, x, weight, bias, stride, padding, dilation, groups)
     if images.shape[1] != weight.shape[1] * groups:
         raise ValueError(f"{name}: got x {x.shape} with {images.shape[1]} channels for a weight {weight.shape} and groups="
                          f"{groups}, which want {weight.shape[1] * groups}")
-    padding = _padding(name, padding, weight.shape[2:], stride, dilation, dims)
+    padding = paddings(name, padding, weight.shape[2:], stride, dilation, dims)
     image, cells = images.shape[2:], lifted(weight.shape[2:], dims, 1)
     stride, dilation, padding = lifted(stride, dims, 1), lifted(dilation, dims, 1), lifted(padding, dims, (0, 0))
     output = output_lengths(name, image, cells, stride, padding, dilation)
     grid = Grid(image, cells, output, stride, tuple(before for before, _ in padding), dilation, groups)
     if dims == 1:
         weight = reshape(weight, shape=(*weight.shape[:2], *cells))
-    return back(_convolve(images, weight, grid=grid) if bias is None else _convolve(images, weight, bias, grid=grid))
+    images = _laid(images)
+    return back(_laid(_convolve(images, weight, grid=grid) if bias is None else _convolve(images, weight, bias, grid=grid)))
 
 
 def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -250,5 +242,5 @@ def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0
         raise ValueError(f"{name}: got x {x.shape} and padding={padding}, which leave an image of size {image}; take less "
                          "padding")
     grid = Grid(image, weight.shape[2:], places.shape[2:], stride, padding, dilation, groups)
-    y = _spread(places, weight, grid=grid)
+    y = _laid(_spread(_laid(places), weight, grid=grid))
     return back(y if bias is None else y + reshape(bias, shape=(-1, 1, 1)))

@@ -20,6 +20,21 @@ def sizes(name, what, value, dims, least=1):
     return tuple(int(n) for n in given)
 
 
+def paddings(name, padding, cells, stride, dilation, dims):
+    """((before, after) of every axis); "same" keeps the image's size, an odd number of zeros has one more after."""
+    if padding == "valid":
+        padding = 0
+    if padding == "same":
+        if any(s != 1 for s in stride):
+            raise ValueError(f"{name}: got padding='same' with stride={stride}, but with a stride above 1 the output is "
+                             "smaller than the image; give the padding as numbers")
+        totals = [d * (k - 1) for d, k in zip(dilation, cells, strict=True)]
+        return tuple((n // 2, n - n // 2) for n in totals)
+    if isinstance(padding, str):
+        raise ValueError(f"{name}: got padding={padding!r}, want 'same', 'valid' or whole numbers")
+    return tuple((n, n) for n in sizes(name, "padding", padding, dims, least=0))
+
+
 def lifted(values, dims, filler):
     """What an image one row high has in its first axis, before what a sequence has."""
     return (filler,) * (2 - dims) + tuple(values)
