@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinydl
-from tinydl import Tensor, gradcheck, gradgradcheck, ops
+from tinydl import Tensor, gradcheck, gradgradcheck, kernels, ops
+from tinydl.kernels import numba_enabled
 from tinydl.nn import functional as F
 
 pytestmark = pytest.mark.usefixtures("float64")
-MODULE = sys.modules["tinydl.ops.attention"]
+MODULE = sys.modules["tinydl.ops.attention_blocks"]
 
 
 def normal(*shape, seed=3, grad=True):
@@ -94,12 +95,19 @@ def test_gradients_of_the_gradient_see_the_same_dropout(monkeypatch):
     in_blocks(monkeypatch, 7)
     inputs = [normal(2, 2, 4, 3, seed=1), normal(2, 2, 3, 3, seed=2), normal(2, 2, 3, 2), normal(4, 3)]
     keep = (np.array([True, True, False]),)
-    assert gradgradcheck(lambda *x: ops.attention(*x, keep=keep, causal=True, p=0.4, seed=7), inputs)
+    def run(*x):
+        return ops.attention(*x, keep=keep, causal=True, p=0.4, seed=7)
+
+    assert gradgradcheck(run, inputs)
+    v = normal(2, 2, 4, 2, seed=9).data
+    plainly, with_graph = (tinydl.grad(run(*inputs), inputs, v, create_graph=graph) for graph in (False, True))
+    for one, other in zip(plainly, with_graph, strict=True):
+        np.testing.assert_allclose(one.data, other.data, rtol=1e-9, atol=1e-12)
 
 
 def test_a_mask_of_minus_infinity_is_a_mask():
     q, k, v = normal(4, 3), normal(5, 3, seed=2), normal(5, 2)
-    keep = np.arange(5) != np.array([[1], [0], [7], [4]])
+    keep = (np.arange(5) != np.array([[1], [0], [7], [4]])) & (np.arange(4) != 3)[:, None]  # the last query sees nothing
     bias = np.where(keep, 0, -np.inf)
     for run in (lambda *x: ops.attention(*x, bias), lambda *x: ops.matmul(ops.attention_weights(*x[:2], bias), x[2])):
         np.testing.assert_allclose(run(q, k, v).data, plain(q.data, k.data, v.data, keep=[keep])[1], rtol=1e-12)
@@ -137,11 +145,52 @@ def test_numbers_of_any_size_neither_overflow_nor_vanish():
     assert y.dtype == np.float32
 
 
+def test_every_block_is_dropped_in_its_own_way(monkeypatch):
+    in_blocks(monkeypatch, 64)
+    zeros, one_hot = np.zeros((2, 2, 8, 8)), np.broadcast_to(np.eye(8), (2, 2, 8, 8))
+    kept = (ops.attention(zeros, zeros, one_hot, p=0.5, seed=1) > 0).reshape(4, 64)
+    assert len({row.tobytes() for row in kept}) == 4
+
+
 def test_dropout_drops_weights_by_its_share_and_keeps_their_mean():
     ones = np.ones((1, 2, 200, 50))
     y = F.scaled_dot_product_attention(0 * ones, 0 * ones, ones, dropout_p=0.4, rng=0)[..., 0]
     assert abs(y.mean() - 1) < 0.02 and y.std() == pytest.approx((0.4 / 0.6 / 200) ** 0.5, rel=0.2)
     assert (F.scaled_dot_product_attention(ones, ones, ones, dropout_p=1.0) == 0).all()
+
+
+@pytest.mark.skipif(not numba_enabled(), reason="TINYDL_NUMBA=0: one task after the other")
+def test_problems_side_by_side_give_the_same_bits(monkeypatch):
+    import threading
+
+    import numba
+
+    in_blocks(monkeypatch, 64)
+    results, seen = [], set()
+    plain_run = kernels.side_by_side
+
+    def watched(run, tasks):
+        def task(one):
+            seen.add(threading.current_thread().name)
+            run(one)
+        plain_run(task, tasks)
+
+    monkeypatch.setattr(kernels, "side_by_side", watched)
+    for threads in (1, 3):
+        monkeypatch.setattr(numba, "get_num_threads", lambda threads=threads: threads)
+        inputs = [normal(40, 2, 4, 3, seed=1), normal(40, 2, 3, 3, seed=2), normal(40, 2, 3, 2)]
+        y = ops.attention(*inputs, causal=True, p=0.3, seed=5)
+        results.append([y.data, *(g.data for g in tinydl.grad(y, inputs, normal(40, 2, 4, 2).data))])
+        assert len(seen) == 1 or threads == 3
+    assert any(name.startswith("tinydl") for name in seen)
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_an_error_in_a_task_is_not_lost():
+    for tasks in ([0], [1, 0, 2]):
+        with pytest.raises(ZeroDivisionError):
+            kernels.side_by_side(lambda x: 1 // x, tasks)
 
 
 def test_memory_grows_with_the_length_and_not_its_square():

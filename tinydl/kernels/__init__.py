@@ -9,6 +9,7 @@ from .pooling import max_places, pick_places, put_places, spread_means, window_m
 from .registry import Kernel, kernel, numba_enabled, registry, use_numba
 from .rows import (check_ids, coalesce, embedding_bag, embedding_bag_gradient, embedding_bag_weight_gradient, first_outside,
                    gather, scatter_add)
+from .threads import side_by_side
 from .units import bernoulli
 from .updates import adagrad, adagrad_rows, adam, adam_rows, adam_table, rmsprop, sgd, sgd_rows
 from .winograd import image_tiles, result_tiles, tile_results

@@ -1,0 +1,76 @@
+"""Mutations of attention."""
+
+from tests.mutations_table.common import KERNELS
+
+ATTENTION = "tinydl/test_attention.py"
+HEADS = "tinydl/test_nn_attention.py"
+SCORES = "recmodels/test_attention_scores.py"
+
+CHAPTERS = [
+    ("tinydl/ops/attention.py", ATTENTION, [
+        ("p * np.any(keep, axis=axis, keepdims=True).astype(p.dtype)", "p"),
+        ("keep = *keep, (bias._data if isinstance(bias, Tensor) else bias) > -np.inf", "keep = *keep, np.array(True)"),
+        ("weights = weights * np.reshape(factors(weights, p, seed, causal), weights.shape)", "pass"),
+        ("1 / math.sqrt(max(1, q.shape[-1])) if scale is None else scale", "1 / math.sqrt(max(1, q.shape[-1]))"),
+    ]),
+    ("tinydl/ops/attention_blocks.py", ATTENTION, [
+        ("np.arange(keys) <= np.arange(i.start, i.stop)[:, None]", "np.arange(keys) < np.arange(i.start, i.stop)[:, None]"),
+        ("np.copyto(s, -np.inf, where=~_piece(mask, b, i, keys))", "pass"),
+        ("s += _piece(masks[0], b, i, keys)", "pass"),
+        ("if i.start == 0:", "if True:"),
+        ("P -= logs[b, :, i, None]", "P -= P.max(axis=3, keepdims=True)"),
+        ("piece += np.sum(dP, axis=shared, keepdims=True)", "piece[:] = np.sum(dP, axis=shared, keepdims=True)"),
+        ("dQ_i *= scale", "pass"),
+        ("return (seed + 0xC2B2AE35 * number) % 2**32", "return seed"),
+        ("rows = max(1, L if H * L * S <= BLOCK else BLOCK // (H * S))", "rows = max(1, L)"),
+    ]),
+    ("tinydl/kernels/attention.py", f"{KERNELS} -k 'rows'", [
+        ("top[top == -np.inf] = 0", "pass"),
+        ("if best == lowest:", "if False:"),
+        ("for j in range(whole, S):", "for j in range(whole, whole):"),
+        ("total[total == 0] = 1", "total += 0"),
+        ("if total == 0:", "if False:"),
+        ("top[i] += np.log(total)", "top[i] = np.log(total)"),
+        ("dp_i[j] = p_i[j] * (dp_i[j] - d_i)", "dp_i[j] = p_i[j] * dp_i[j] - d_i"),
+    ]),
+    ("tinydl/kernels/threads.py", f"{ATTENTION} -k 'lost'", [
+        ("        for task in tasks:\n            run(task)", "        pass"),
+    ]),
+    ("tinydl/nn/attention.py", HEADS, [
+        ("keep = *keep, ~numbers", "keep = *keep, numbers"),
+        ("bias = given if bias is None else bias + given", "bias = given"),
+        ("slice(part * E, part * E + E)", "slice(0, E)"),
+        ("p, weights = self.dropout if self.training else 0.0, None", "p, weights = self.dropout, None"),
+        ("init.zeros_(self.out_proj.bias)", "pass"),
+        ("weights = ops.mean(weights, axis=1) if average_attn_weights else weights", "weights = ops.mean(weights, axis=1)"),
+        ("if self.norm_first:", "if not self.norm_first:"),
+        ("return self.dropout1(y)", "return y"),
+        ("copy.deepcopy(encoder_layer)", "encoder_layer"),
+        ("np.where(np.arange(E) % 2 == 0, np.sin(angle), np.cos(angle))", "np.sin(angle)"),
+        ("places[:, None] if x.ndim == 3 and axis == 0 else places", "places"),
+        ("is_causal=is_causal)\n            return", "is_causal=False)\n            return"),
+    ]),
+    ("recmodels/attention/scores.py", SCORES, [
+        ("x / ops.sqrt(ops.sum(x * x, axis=-1, keepdims=True) + least**2)", "x"),
+        ("from_h = ops.linear(h, W_a[:, D:])", "from_h = ops.linear(h, W_a[:, :D])"),
+        ("ops.linear(s, W_a[:S])", "ops.linear(s, W_a[-S:])"),
+        ("s * (1 / math.sqrt(max(1, s.shape[-1])))", "s"),
+        ("1.0 if self.beta is None else self.beta", "1.0"),
+        ("if S > W_a.shape[0]:", "if False:"),
+        ("if self.query_size != self.key_size:", "if False:"),
+    ]),
+    ("recmodels/attention/mechanisms.py", SCORES, [
+        ("np.arange(S) < lengths[:, None]", "np.arange(S) <= lengths[:, None]"),
+        ("np.tri(T, dtype=bool)[None]", "np.tri(T, k=1, dtype=bool)[None]"),
+        ("<= self.window", "< self.window"),
+        ("(2 / self.window**2)", "(1 / self.window**2)"),
+        ("near if keep is None else near & keep", "near"),
+        ("np.sum(reached <= drawn, axis=2)", "np.argmax(weights.data, axis=2)"),
+        ("& (weights.data > 0)", ""),
+        ("reward = log_likelihood.data - baseline", "reward = log_likelihood - baseline"),
+        ("(lambda_r * reward)", "reward"),
+        ("return -ops.mean(gain + lambda_e * entropy(weights))", "return -ops.mean(gain - lambda_e * entropy(weights))"),
+        ("self.momentum * before + (1 - self.momentum) * now", "now"),
+        ("causal_mask(T) & _three_axes(keep, B, T, T)", "_three_axes(keep, B, T, T)"),
+    ]),
+]
