@@ -4,7 +4,7 @@ Protocol as in assignment I: default_rng(seed).permutation(n), the first n // 10
 rest train. Settings were chosen on the validation part of seed 0, epochs on that of each seed; "refit" trains again on
 training and validation ratings for as many. Which films a user has rated counts as far as it is in the training ratings.
 
-It must reach on ML-1M, refitted, mean of the seeds: the item-based RBM RMSE <= 0.860 (published 0.854, user-based 0.881; both
+It must reach on ML-1M, refitted, mean of the seeds: item-based RBM RMSE <= 0.860 (published 0.854, user-based 0.881; both
 in Sedhain et al. 2015), and both below the biases. --quick claims nothing. Figure: validation RMSE by epoch, and what the
 machine says of single ratings: not a number but a distribution over the stars.
 """

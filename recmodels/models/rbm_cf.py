@@ -21,19 +21,23 @@ class RatingRBMNetwork(nn.Module):
 
         p(h_f = 1 | v) = sigmoid(b_f + sum_l W_l[v_l]_f + sum_l D_lf)      p(v_l = k | h) = softmax_k(a_l[k] + W_l[k]'h)
 
-    v_l is one of K levels; W (J, K, H), a (J, K), b (H,). D (J, H) makes the machine conditional on which columns have a
-    rating, whatever it is: implicit feedback (section 4; here of training ratings alone). forward gives expected ratings;
-    in training its value is the loss of `contrastive_divergence`.
+    v_l is one of K levels; a (J, K), b (H,). D (J, H) makes the machine conditional on which columns have a rating,
+    whatever it is: implicit feedback (section 4; here of training ratings alone). The levels' weights are a polynomial of
+    degree C, `order`, of the level: W_l[k] = sum_c S_kc U_lc with U (J, C, H), of which C = K - 1, with D, are the paper's
+    K free vectors; fewer know that 4 stars lie between 3 and 5. S (K, C): polynomials that have mean 0 and square 1 and are
+    uncorrelated over the training ratings. forward gives expected ratings; in training, the loss of contrastive_divergence.
     """
 
-    def __init__(self, columns, levels, hidden, conditional, k, scale, rng):
-        self.W, self.a = nn.Embedding(columns, len(levels) * hidden, rng=rng), nn.Embedding(columns, len(levels), rng=rng)
+    def __init__(self, columns, levels, order, hidden, conditional, k, scale, rng):
+        K = len(levels)
+        self.U, self.a = nn.Embedding(columns, order * hidden, rng=rng), nn.Embedding(columns, K, rng=rng)
         self.D = nn.Embedding(columns, hidden, rng=rng) if conditional else None
         self.b = nn.init.zeros_(empty(hidden))
-        nn.init.normal_(self.W.weight, 0, scale, rng=rng)
+        nn.init.normal_(self.U.weight, 0, scale, rng=rng)
         for table in (self.a, *([self.D] if conditional else [])):
             nn.init.zeros_(table.weight)
         self.register_buffer("levels", np.asarray(levels, np.float32))
+        self.register_buffer("S", polynomials(levels, np.ones(K), order))
         self.hidden, self.k, self.rng = hidden, k, rng
 
     def forward(self, rows, x, i, j, p, q):
@@ -52,28 +56,29 @@ class RatingRBMNetwork(nn.Module):
 
     def p_levels(self, h, p, q):
         """p(v_q = . | h) (m, K) at rows p of h and columns q."""
-        return ops.softmax(self._logits(h, p, q), axis=1)
+        p, units = self._degrees(p, q)
+        U_h = sampled_matmul(h, self._rows_of_U(), p, units).reshape(-1, self.S.shape[1])      # (m, C)
+        return ops.softmax(U_h @ self.S.T + self.a(q), axis=1)
 
     def _input(self, x, i, j, size):
         """b + sum_l W_l[v_l] + sum_l D_l of each row.  (size, H)"""
-        one = np.ones(len(i), self.W.weight.dtype)
-        z = sparse_matmul(one, self._levelled(), i, _units(j, x, len(self.levels)), size) + self.b
-        return z if self.D is None else z + sparse_matmul(one, self.D.weight, i, j, size)
+        s, places = np.reshape(self.S[_array(x)], -1), self._degrees(i, j)
+        z = sparse_matmul(s, self._rows_of_U(), *places, size) + self.b
+        return z if self.D is None else z + sparse_matmul(np.ones(len(i), s.dtype), self.D.weight, i, j, size)
 
-    def _levelled(self):
-        """W with a row for each column and level.  (J K, H)"""
-        return self.W.weight.reshape(-1, self.hidden)
+    def _rows_of_U(self):
+        """U with a row for each column and degree.  (J C, H)"""
+        return self.U.weight.reshape(-1, self.hidden)
 
-    def _logits(self, h, p, q):
-        """a_q[k] + W_q[k]'h for each level k.  (m, K)"""
-        K = len(self.levels)
-        p, units = np.repeat(_array(p), K), _units(_array(q)[:, None], np.arange(K), K).reshape(-1)   # (m K,)
-        return sampled_matmul(h, self._levelled(), p, units).reshape(-1, K) + self.a(q)
+    def _degrees(self, rows, columns):
+        """(rows, rows of U) of every degree of each place.  (n,), (n,) -> (n C,), (n C,)"""
+        C = self.S.shape[1]
+        return np.repeat(_array(rows), C), (_array(columns)[:, None] * C + np.arange(C)).reshape(-1)
 
     # ---------------------------------------------------------------- learning
     def free_energy(self, x, i, j, size):
         """F(v) = -sum_l a_l[v_l] - sum_f log(1 + e^{input_f}), summed over the rows: log p(v) = -F(v) - log Z.  ()"""
-        a = self.a.weight.reshape(-1)[_units(j, x, len(self.levels))]
+        a = self.a.weight.reshape(-1)[_array(j) * len(self.levels) + _array(x)]
         return -a.sum() - ops.softplus(self._input(x, i, j, size)).sum()
 
     def gibbs(self, x, i, j, size):
@@ -97,16 +102,30 @@ class RatingRBMNetwork(nn.Module):
         return (self.free_energy(x, i, j, size) - self.free_energy(v, i, j, size)) / len(i)
 
     def reads(self, rows, columns):
-        return [(table, columns, None) for table in (self.W, self.a, self.D) if table is not None]
+        return [(table, columns, None) for table in (self.U, self.a, self.D) if table is not None]
 
     def decayed_tables(self):
-        return (self.W,) if self.D is None else (self.W, self.D)
+        return (self.U,) if self.D is None else (self.U, self.D)
+
+
+def polynomials(levels, count, order):
+    """S (K, order): column c is a polynomial of degree c + 1 of the levels (K,); mean 0, mean square 1 and no correlation
+    between columns where level k occurs count_k > 0 times.
+
+    >>> polynomials((1, 2, 3), np.array([1, 1, 1]), 1)[:, 0]
+    array([-1.2247449,  0.       ,  1.2247449], dtype=float32)
+    """
+    p = np.sqrt(count / np.sum(count))[:, None]
+    x = np.asarray(levels, np.float64)
+    Q, R = np.linalg.qr(p * np.vander((x - x.mean()) / x.std(), order + 1, increasing=True))
+    return (Q * np.sign(np.diag(R)) / p)[:, 1:].astype(np.float32)
 
 
 class RatingRBM(RowRecommender):
     """The expected rating under an RBM that has read the other ratings of the film (by="item") or user (by="user").
 
         levels          the ratings that there are
+        order           degree in the level of what a level says; len(levels) - 1, the most, is the paper's
         conditional     whether that a rating is known counts beside what it is
         k, scale        steps of Gibbs sampling; standard deviation of the weights at first
 
@@ -114,9 +133,10 @@ class RatingRBM(RowRecommender):
     in place of h, as in the paper's section 2.2. Not as there: Adam in place of momentum; k stays.
     """
 
-    def __init__(self, by="item", hidden=200, levels=(1, 2, 3, 4, 5), conditional=True, k=1, scale=0.01, epochs=50,
-                 patience=10, batch_size=64, lr=1e-3, weight_decay=0.1, seed=0, verbose=False):
-        self.by, self.hidden, self.levels, self.conditional, self.k, self.scale = by, hidden, levels, conditional, k, scale
+    def __init__(self, by="item", hidden=100, levels=(1, 2, 3, 4, 5), order=1, conditional=True, k=1, scale=0.05, epochs=50,
+                 patience=10, batch_size=64, lr=0.01, weight_decay=1.0, seed=0, verbose=False):
+        self.by, self.hidden, self.levels, self.order, self.conditional = by, hidden, levels, order, conditional
+        self.k, self.scale = k, scale
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
         self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
 
@@ -127,14 +147,19 @@ class RatingRBM(RowRecommender):
         levels = np.asarray(self.levels, np.float64)
         if levels.ndim != 1 or len(levels) < 2 or not (np.diff(levels) > 0).all():
             raise ValueError(f"RatingRBM: got levels={self.levels!r}, want at least two rising numbers, as (1, 2, 3, 4, 5)")
+        if not isinstance(self.order, numbers.Integral) or not 1 <= self.order < len(levels):
+            raise ValueError(f"RatingRBM: got order={self.order!r}, want a whole number from 1 to {len(levels) - 1}, "
+                             "one less than there are levels")
 
     def _network(self, rng):
-        return RatingRBMNetwork(self._sizes()[1], self.levels, self.hidden, self.conditional, self.k, self.scale, rng)
+        return RatingRBMNetwork(self._sizes()[1], self.levels, self.order, self.hidden, self.conditional, self.k, self.scale,
+                                rng)
 
     def _start(self, rows, columns, x):
-        """a_l[k] = log of the share of level k in column l, which counts K more ratings that fall as all do."""
+        """S of the training ratings; a_l[k] = log of level k's share in column l with K more, that fall as all do."""
         K = len(self.levels)
         count = np.bincount(columns * K + x, minlength=self._sizes()[1] * K).reshape(-1, K)
+        self.network_.register_buffer("S", polynomials(self.levels, count.sum(axis=0) + 1, self.order))
         share = count + K * (count.sum(axis=0) + 1) / (count.sum() + K)
         self.network_.a.weight.copy_(np.log(share / share.sum(axis=1, keepdims=True)).astype(np.float32))
 
@@ -158,7 +183,3 @@ class RatingRBM(RowRecommender):
 def _array(x):
     return x.numpy() if isinstance(x, Tensor) else x
 
-
-def _units(columns, levels, K):
-    """The number of each (column, level) among all: column * K + level."""
-    return _array(columns) * K + _array(levels)
