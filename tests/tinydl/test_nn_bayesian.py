@@ -121,6 +121,14 @@ def test_outputs_have_the_stated_distribution(local, float64, rng):
         assert covariance == pytest.approx(0 if local else shared[unit], abs=5 * variance.max() / math.sqrt(n))
 
 
+def test_each_reading_of_a_row_is_a_draw_of_its_own(float64, rng):
+    table, n = spread_out(BayesianEmbedding(3, 2, rng=0), rng), 6000
+    y = table(np.full(n, 1)).detach().numpy()
+    s = table.std().detach().numpy()[1]
+    np.testing.assert_allclose(y.mean(axis=0), table.weight.detach().numpy()[1], atol=5 * s.max() / math.sqrt(n))
+    np.testing.assert_allclose(y.std(axis=0), s, rtol=5 / math.sqrt(2 * n))
+
+
 def test_in_evaluation_a_layer_is_the_plain_one_and_loads_its_weights(rng):
     plain, x = nn.Linear(4, 3, rng=1), Tensor(rng.normal(size=(5, 4)).astype(np.float32))
     layer = BayesianLinear(4, 3, rng=2).eval()
