@@ -68,7 +68,7 @@ def deep(X, hidden, epochs, rng):
     greedy_pretraining(machines, X, rng=rng, epochs=max(1, epochs // 3))
     network = unrolled(machines)
     loader = DataLoader((X, X), 100, shuffle=True, rng=rng)
-    optimizer = optim.Adam(network.parameters(), lr=2e-3)
+    optimizer = optim.Adam(network.parameters(), lr=0.01)
     falling = Schedule(optim.CosineAnnealingLR(optimizer, epochs * len(loader)), every="batch")
     Trainer(network, nn.functional.mse_loss, optimizer, [falling]).fit(loader, epochs=epochs)
 

@@ -12,7 +12,6 @@ CHAPTERS = [
         ("        if falling:", "        if True:"),
         ("epochs * len(loader)", "len(loader)"),
         (".fit(loader, valid, epochs)", ".fit(loader, None, epochs)"),
-        ("low >= 0 and high <= 1", "high <= 1"),
         ("shuffle=True, rng=rng)", "shuffle=True)"),
         ("function(Tensor._of(X[n:n + PART]))", "function(Tensor._of(X[n:n + PART - 1]))"),
     ]),
@@ -40,7 +39,7 @@ CHAPTERS = [
     ("tinydl/unsupervised/pretraining.py", "tinydl/test_pretraining.py", [
         ("machine.fit(h, rng=rng, **options)", "machine.fit(h, rng=rng)"),
         ("        h = machine.transform(h) if", "        h = machine.reconstruct(h) if"),
-        ("for layer in (_linear(machine), nn.Sigmoid())]", "for layer in (_linear(machine), nn.Tanh())]"),
+        ("for layer in (sigmoid_layer(machine), nn.Sigmoid())]", "for layer in (sigmoid_layer(machine), nn.Tanh())]"),
         ("(machine.W._data.T, machine.b)", "(machine.W._data.T, machine.b * 0)"),
         ("layer.weight.copy_(weight)", "pass"),
         ("for machine in reversed(machines):", "for machine in machines:"),
@@ -48,5 +47,15 @@ CHAPTERS = [
         ("machine.n_visible != width:", "machine.n_visible < 0:"),
         ("        width = machine.n_hidden", "        width = machine.n_visible"),
         ("machine.W._data.T if machine.tied else", "machine.W._data.T if True else"),
+    ]),
+    ("tinydl/unsupervised/deep_belief.py", "tinydl/test_deep_belief.py", [
+        ("sigmoid_layer(machine, down=True) for", "sigmoid_layer(machine).double() for"),
+        ("copy.deepcopy(machines[-1])", "machines[-1]"),
+        ("(copy.deepcopy(layer), nn.Sigmoid())", "(layer, nn.Sigmoid())"),
+        ("_surprise(layer, above, below) for", "_surprise(layer, above, below.detach() * 0 + 1) for"),
+        ("                optimizer.zero_grad()", "                pass"),
+        ("[:0:-1]", "[::-1]"),
+        ("self.top.sample(n, steps, rng)", "self.top.sample(n, 1, rng)"),
+        ("\"sum\") / len(x)", "\"sum\")"),
     ]),
 ]

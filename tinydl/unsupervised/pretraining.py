@@ -63,7 +63,7 @@ def feed_forward(machines, outputs=None, *, rng=None):
     The first machines of a list make a network that is less deep.
     """
     check_chain(machines)
-    layers = [layer for machine in machines for layer in (_linear(machine), nn.Sigmoid())]
+    layers = [layer for machine in machines for layer in (sigmoid_layer(machine), nn.Sigmoid())]
     if outputs is not None:
         layers.append(nn.Linear(machines[-1].n_hidden, outputs, rng=rng).to(machines[-1].W.dtype))
     return nn.Sequential(*layers)
@@ -77,12 +77,12 @@ def unrolled(machines):
     """
     layers = list(feed_forward(machines))
     for machine in reversed(machines):
-        layers += [_linear(machine, down=True), nn.Sigmoid()]
+        layers += [sigmoid_layer(machine, down=True), nn.Sigmoid()]
     return nn.Sequential(*layers[:len(layers) - (machines[0].visible == "gaussian")])
 
 
-def _linear(machine, down=False):
-    """The layer h = W x + b of a machine, or x' = W'h + b'. An RBM's W is (V, H) and serves both ways; b' is its a."""
+def sigmoid_layer(machine, down=False):
+    """What goes into a machine's sigmoids: the layer W x + b, or W'h + b' downwards. An RBM's W is (V, H), its b' is a."""
     if isinstance(machine, RBM):
         weight, bias = (machine.W._data, machine.a) if down else (machine.W._data.T, machine.b)
     elif down:

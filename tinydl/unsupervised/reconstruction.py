@@ -16,6 +16,7 @@ from ..op import no_grad
 from ..optim import AdamW, CosineAnnealingLR
 from ..tensor import Tensor
 from ..training import Schedule, Trainer
+from .units import checked
 
 PART = 4096  # rows at a time where a whole data set goes through
 
@@ -105,17 +106,7 @@ class Reconstruction(Module):
 
     def _checked(self, name, X):
         """X as an array (N, V) of the parameters' dtype, with values that the visible units can have."""
-        X = X._data if isinstance(X, Tensor) else np.asarray(X)
-        who, width = f"{type(self).__name__}: got {name}", self.n_visible
-        if X.ndim != 2 or X.shape[1] != width or X.dtype.kind not in "fiub":
-            raise ValueError(f"{who} {X.dtype} {X.shape}, want numbers (N, {width}): one row an example; images are "
-                             "flattened by x.reshape(len(x), -1)")
-        low, high = (np.min(X), np.max(X)) if X.size else (0, 0)
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise ValueError(f"{who} with values from {low} to {high}, want finite numbers; fill or leave out nan")
-        if self.visible == "binary" and not (low >= 0 and high <= 1):
-            raise ValueError(f"{who} with values from {low} to {high}, want 0 <= x <= 1 in binary units; scale the data, or "
-                             "use visible='gaussian'")
+        X = checked(X, self.n_visible, self.visible, f"{type(self).__name__}: {name}")
         return X.astype(next(self.parameters()).dtype, copy=False)
 
     def extra_repr(self):
