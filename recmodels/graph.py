@@ -81,15 +81,16 @@ class Graph:
         return start, np.arange(start[-1]) + np.repeat(self.start[nodes] - start[:-1], length)
 
     def __repr__(self):
-        return (f"Graph of {len(self):,} edges, {self.shape[0]:,} x {self.shape[1]:,} nodes, {np.sum(self.degree == 0):,} of "
-                "them without neighbours")
+        alone = np.sum(self.degree == 0)
+        return (f"Graph of {len(self):,} edges, {self.shape[0]:,} x {self.shape[1]:,} nodes, {alone:,} of them without "
+                "neighbours")
 
 
 def bipartite(users, items, n_users, n_items):
     """The graph of who likes what, both ways: a_ui = a_iu = 1 / sqrt(n_u n_i)   (He et al. 2020, equation 3)
 
-    users, items (n,): the pairs; a pair counts once. Nodes 0 .. U - 1 are users, U .. U + I - 1 items; n_u items of user u, n_i
-    users of item i. Nodes without neighbours have no edges: propagation gives them 0.
+    users, items (n,): the pairs; a pair counts once. Nodes 0 .. U - 1 are users, U .. U + I - 1 items; n_u items of
+    user u, n_i users of item i. Nodes without neighbours have no edges: propagation gives them 0.
 
     >>> bipartite([0, 0, 1], [0, 1, 1], n_users=3, n_items=2).matrix.toarray()[:3, 3:].round(2).tolist()
     [[0.71, 0.5], [0.0, 0.71], [0.0, 0.0]]
@@ -183,9 +184,10 @@ def _segment_softmax(e, start=None):
 def neighbourhood(graph, nodes, layers, neighbours=None, rng=None):
     """(nodes (M,), Graph (M, M)): what the values of these nodes after so many propagations depend on.
 
-    nodes: different numbers of a square graph; they come first in what is returned. With neighbours=None, propagating `layers`
-    times in the small graph gives these nodes the very values of the whole. With a number n, each node takes in n of its d
-    neighbours, drawn without return, with d / n times their weight, so the sum is right on average (Hamilton et al. 2017).
+    nodes: different numbers of a square graph; they come first in what is returned. With neighbours=None, propagating
+    `layers` times in the small graph gives these nodes the very values of the whole. With a number n, each node takes
+    in n of its d neighbours, drawn without return, with d / n times their weight, so the sum is right on average
+    (Hamilton et al. 2017).
     """
     import scipy.sparse
 

@@ -23,7 +23,8 @@ def liked(data, threshold=4.0):
     """
     good = data.frame["rating"].to_numpy() >= threshold
     if not good.any():
-        raise ValueError(f"liked: none of the {len(data):,} ratings is {threshold:g} or more, want some: take a lower threshold")
+        raise ValueError(f"liked: none of the {len(data):,} ratings is {threshold:g} or more, want some: take a lower "
+                         "threshold")
     part = data.take(np.flatnonzero(good))
     part.name = f"{data.name}, ratings of {threshold:g} or more"
     return part
@@ -47,8 +48,8 @@ def evaluate_implicit(model, data, block=512):
         model.scores, users, (np.searchsorted(row, np.arange(len(users) + 1)), item), recall=(10, 20), ap=(10,),
         ndcg=(10, 20), exclude=seen, strata=activity(np.diff(seen[0])), cold_users=~np.isin(users, model.users_),
         cold_items=item < 0, block=block)
-    result.notes.insert(0, f"{data.name}{' (SYNTHETIC)' * data.synthetic}: users with an item in the part, all items but those "
-                        "of the user's training")
+    result.notes.insert(0, f"{data.name}{' (SYNTHETIC)' * data.synthetic}: users with an item in the part, all items but "
+                        "those of the user's training")
     return result
 
 

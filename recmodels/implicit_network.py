@@ -1,4 +1,5 @@
-"""ImplicitNetwork: a network that scores users and items, trained on pairs beside sampled items, its epoch chosen by ranking.
+"""ImplicitNetwork: a network that scores users and items, trained on pairs beside sampled items, its epoch chosen by
+ranking.
 
 Network, loss, sampler and evaluation are four things: a model's file holds the network; this file holds what all share.
 """
@@ -45,13 +46,14 @@ class ImplicitNetwork(TrainedInEpochs, ImplicitRecommender):
         forward(user, item) -> (B, 1 + N) scores       of rows (B,) and (B, 1 + N)
         vectors() -> (U, D), (I, D) arrays             y_ui = <p_u, q_i> of everybody, when it is not trained
 
-    The parameters that every such model has, beside those of `TrainedInEpochs` (patience is in epochs without a better nDCG@10 on
-    the validation pairs, over all items):
+    The parameters that every such model has, beside those of `TrainedInEpochs` (patience is in epochs without a better
+    nDCG@10 on the validation pairs, over all items):
 
         k             numbers of a user or item
         loss          "bpr" (Rendle et al. 2009) or "sampled-softmax"
-        negatives     drawn anew for each pair and epoch, by (users of the item)^power: 0 is uniform. "bpr" draws none of the user's
-                      training items; "sampled-softmax" stands for the softmax over all items, so only the pair's own is left out
+        negatives     drawn anew for each pair and epoch, by (users of the item)^power: 0 is uniform. "bpr" draws none
+                      of the user's training items; "sampled-softmax" stands for the softmax over all items, so only
+                      the pair's own is left out
         batch_size, lr, weight_decay   of pairs; AdamW's, whose decay stands for the papers' L2 term on the embeddings
         scale         deviation of the embeddings at the start
     """
@@ -66,8 +68,8 @@ class ImplicitNetwork(TrainedInEpochs, ImplicitRecommender):
             raise ValueError(f"{type(self).__name__}: got loss={self.loss!r}, want {' or '.join(map(repr, LOSSES))}")
         neighbours = getattr(self, "neighbours", None)
         if neighbours is not None and (not isinstance(neighbours, numbers.Integral) or neighbours < 1):
-            raise ValueError(f"{type(self).__name__}: got neighbours={neighbours!r}, want a whole number of at least 1, or None "
-                             "for all")
+            raise ValueError(f"{type(self).__name__}: got neighbours={neighbours!r}, want a whole number of at least 1, or "
+                             "None for all")
 
     def _fit(self, valid, stop_after=None):
         self._check_parameters()
@@ -99,11 +101,12 @@ class ImplicitNetwork(TrainedInEpochs, ImplicitRecommender):
 
 
 class GraphNetwork(nn.Module):
-    """y_ui = <e_u, e_i>   with e = propagated(E^0), which a subclass says: what the nodes' embeddings become by their neighbours.
+    """y_ui = <e_u, e_i>   with e = propagated(E^0), which a subclass says: what the nodes' embeddings become by their
+    neighbours.
 
     Nodes 0 .. U - 1 are users, U .. U + I - 1 items; E^0 (U + I, K) is learned. user (B,), item (B, 1 + N) -> y (B, 1 + N).
-    Every training step propagates in the whole graph or, with a number of `neighbours`, only in the batch's neighbourhood, where
-    each node takes in so many of its neighbours, drawn anew.
+    Every training step propagates in the whole graph or, with a number of `neighbours`, only in the batch's
+    neighbourhood, where each node takes in so many of its neighbours, drawn anew.
     """
 
     def __init__(self, graph, n_users, k, layers, scale, neighbours, rng):

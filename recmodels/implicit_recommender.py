@@ -13,8 +13,8 @@ and may use
     start_, seen_     user u's items are seen_[start_[u]:start_[u + 1]], sorted, each once
     count_            (I,) how many users each item has
 
-A user without a training item is unknown: he gets `count_`, what is popular, as scores. An item without a training user is in
-no list: nothing was learned of it.
+A user without a training item is unknown: he gets `count_`, what is popular, as scores. An item without a training
+user is in no list: nothing was learned of it.
 """
 
 import numpy as np
@@ -42,8 +42,8 @@ class ImplicitRecommender(Estimator):
     def fit(self, train, valid=None, **settings):
         """Learn from `train`; choose epochs on `valid` where the model has any to choose. Returns self.
 
-        Both are Interactions, every row of which is a positive. A pair of `train` that is there twice counts once. Of `valid`
-        only users and items of `train` are looked at, and no pair of `train`. settings: what `refit` passes on.
+        Both are Interactions, every row of which is a positive. A pair of `train` that is there twice counts once. Of
+        `valid` only users and items of `train` are looked at, and no pair of `train`. settings: what `refit` passes on.
         """
         import pandas
 
@@ -51,8 +51,8 @@ class ImplicitRecommender(Estimator):
             if data is None and what == "valid":
                 continue
             if not isinstance(data, Interactions):
-                raise TypeError(f"{type(self).__name__}.fit: got {what} of type {type(data).__name__}, want Interactions: make "
-                                "them of a DataFrame with the columns user, item and rating")
+                raise TypeError(f"{type(self).__name__}.fit: got {what} of type {type(data).__name__}, want Interactions: "
+                                "make them of a DataFrame with the columns user, item and rating")
             if len(data) == 0:
                 raise ValueError(f"{type(self).__name__}.fit: {what} has no rows, want at least one" +
                                  (" (to train without validation leave it out)" if what == "valid" else ""))
@@ -81,8 +81,8 @@ class ImplicitRecommender(Estimator):
         pairs, seen = user * len(self.items_) + item, self._user_of_seen() * len(self.items_) + self.seen_
         new = (user >= 0) & (item >= 0) & ~np.isin(pairs, seen)
         if not new.any():
-            raise ValueError(f"{type(self).__name__}.fit: valid has no pair of a user and an item of train that is not in train "
-                             "itself, want some, as in split.valid")
+            raise ValueError(f"{type(self).__name__}.fit: valid has no pair of a user and an item of train that is not in "
+                             "train itself, want some, as in split.valid")
         return tuple(part[new] for part in (user, item))
 
     def _user_of_seen(self):
@@ -109,8 +109,8 @@ class ImplicitRecommender(Estimator):
     def recommend(self, users, k=10, exclude_seen=True):
         """The k items with the highest scores for each user: a DataFrame of user, rank (from 1), item, score.
 
-        users: a list of ids, or one. exclude_seen: leave out the user's training items. Where fewer than k are left the list is
-        shorter. An unknown user gets what is popular. Equal scores stand in the order of item ids.
+        users: a list of ids, or one. exclude_seen: leave out the user's training items. Where fewer than k are left
+        the list is shorter. An unknown user gets what is popular. Equal scores stand in the order of item ids.
         """
         self._check_fitted()
         users, k = np.atleast_1d(id_array(users)), check_k("recommend", k)

@@ -167,8 +167,9 @@ class NegativeSampler:
 class SampledPairs(Dataset):
     """dataset[rows] -> user (B,), items (B, 1 + N), log c (B, 1 + N): pairs, each beside N items that were not chosen.
 
-    Column 0 is what the user chose; log c are the sampler's `log_expected_counts`, or with corrected=False zeros, for a loss that
-    takes none. rng: a Generator, and the negatives are drawn anew each time; or a number, and the same rows always get the same.
+    Column 0 is what the user chose; log c are the sampler's `log_expected_counts`, or with corrected=False zeros, for
+    a loss that takes none. rng: a Generator, and the negatives are drawn anew each time; or a number, and the same
+    rows always get the same.
     """
 
     def __init__(self, users, items, sampler, negatives, rng, corrected=True):

@@ -144,8 +144,8 @@ def leave_last_out(data):
 def user_random_split(data, fractions=(0.8, 0.1, 0.1), seed=0):
     """Each user's ratings, shuffled, are cut at the fractions, rounded down: training, validation, test.
 
-    Everybody has a training rating; with the fractions as they are, who has two or more has one that tests, and who has ten or
-    more one that validates. The order is that of `np.random.default_rng(seed).random(n)` within each user.
+    Everybody has a training rating; with the fractions as they are, who has two or more has one that tests, and who
+    has ten or more one that validates. The order is that of `np.random.default_rng(seed).random(n)` within each user.
     """
     n, f = len(data), _fractions("user_random_split", fractions)
     if n < 2:

@@ -26,6 +26,13 @@ and the models of sessions: `SESSION_MODELS[name](**parameters)`.
     session_narm.py           narm: attention over its states
     session_stamp.py          stamp: attention over the items, without recurrence
     session_sasrec.py         sasrec: self-attention
+
+and the models of implicit feedback: `IMPLICIT_MODELS[name](**parameters)`.
+
+    implicit_baselines.py     implicit-popularity, implicit-item-knn
+    bpr_mf.py, ials.py        bpr-mf, ials: factors, by pairs of items or by least squares over all pairs
+    lightgcn.py, ngcf.py      lightgcn, ngcf: embeddings of the neighbours, and of theirs
+    graph_attention.py        graph-attention: neighbours that are weighed
 """
 
 from functools import partial
@@ -33,15 +40,21 @@ from functools import partial
 from .autorec import AutoRec
 from .baselines import Biases, GlobalMean, LogisticRegression, RidgeRegression
 from .bayesian_mf import BayesianNeuralMF
+from .bpr_mf import BPRMF
 from .combined import CombinedBlended, CombinedJoint
 from .combined_venues import CombinedVenues
 from .counters import COUNTERS
 from .deep_regression import DeepRegression
 from .factorization_machine import FactorizationMachine
 from .fpmc import FPMC
+from .graph_attention import GraphAttention
+from .ials import IALS
+from .implicit_baselines import ImplicitItemKNN, ImplicitPopularity
 from .item_knn import ItemKNN
+from .lightgcn import LightGCN
 from .matrix_factorization import BiasedMF
 from .neural_mf import NeuralMF
+from .ngcf import NGCF
 from .rbm_cf import RatingRBM
 from .session_baselines import SESSION_BASELINES
 from .session_gru4rec import GRU4Rec
@@ -93,4 +106,14 @@ SESSION_MODELS = {
     "narm": NARM,
     "stamp": STAMP,
     "sasrec": SASRec,
+}
+
+IMPLICIT_MODELS = {
+    "implicit-popularity": ImplicitPopularity,
+    "implicit-item-knn": ImplicitItemKNN,
+    "bpr-mf": BPRMF,
+    "ials": IALS,
+    "lightgcn": LightGCN,
+    "ngcf": NGCF,
+    "graph-attention": GraphAttention,
 }

@@ -29,8 +29,8 @@ class BPRMF(ImplicitNetwork):
 
         L = -log sigmoid(y_ui - y_uj)   averaged over pairs (u, i) that are there and items j that u does not have
 
-    Parameters as in `ImplicitNetwork`. The paper takes plain SGD over single triples and biases of items; this AdamW over batches,
-    a rate that falls along a cosine, and no biases. After fit: `network_`, `history_`, `best_epoch_`.
+    Parameters as in `ImplicitNetwork`. The paper takes plain SGD over single triples and biases of items; this AdamW
+    over batches, a rate that falls along a cosine, and no biases. After fit: `network_`, `history_`, `best_epoch_`.
     """
 
     def __init__(self, k=64, loss="bpr", negatives=4, power=0.0, scale=0.1, epochs=40, patience=4, batch_size=4096, lr=5e-3,

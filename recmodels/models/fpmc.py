@@ -41,8 +41,8 @@ class FPMCNetwork(nn.Module):
 
 
 class SampledVisits(SampledPairs):
-    """dataset[rows] -> user, previous (B,), items (B, 1 + N), log c (B, 1 + N): `SampledPairs` of check-ins, and where the user
-    was before."""
+    """dataset[rows] -> user, previous (B,), items (B, 1 + N), log c (B, 1 + N): `SampledPairs` of check-ins, and where
+    the user was before."""
 
     def __init__(self, visits, previous, sampler, negatives, rng):
         super().__init__(visits.user, visits.item, sampler, negatives, rng)

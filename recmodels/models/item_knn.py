@@ -8,6 +8,30 @@ from ..kernels.visits import visit_counts
 _DAY = 86400.0
 
 
+def nearest(x, neighbours, shrink):
+    """S (I, I), sparse, of X (U, I), 1 where user u has item i:   s_ji = n_ij / (sqrt(n_i n_j) + shrink)   if i is one
+    of the `neighbours` items with the largest in row j, else 0; without the diagonal. Of equal ones the first is nearer."""
+    import scipy.sparse
+
+    both, n = (x.T @ x).tocoo(), x.sum(axis=0)
+    j, i = both.coords
+    s = both.data / (np.sqrt(n[i] * n[j]) + shrink)
+    order = np.lexsort((i, -s, j))
+    order = order[i[order] != j[order]]
+    j, i, s = j[order], i[order], s[order]  # the nearest first, item by item
+    near = np.arange(len(j)) - np.searchsorted(j, j) < neighbours
+    return scipy.sparse.csr_array((s[near], (j[near], i[near])), both.shape)
+
+
+def check_nearest(model):
+    """Refuse `neighbours` and `shrink` that make no sense."""
+    name = type(model).__name__
+    if model.neighbours != int(model.neighbours) or model.neighbours < 1:
+        raise ValueError(f"{name}: got neighbours={model.neighbours!r}, want a whole number of at least 1")
+    if not 0 <= model.shrink < np.inf:
+        raise ValueError(f"{name}: got shrink={model.shrink!r}, want a finite number of at least 0")
+
+
 class ItemKNN(CheckInRecommender):
     """y_i = sum_j h_j s_ji   over the venues j where the user was before the query's moment
 
@@ -30,20 +54,10 @@ class ItemKNN(CheckInRecommender):
         pairs = train.frame[["user", "item"]].drop_duplicates()
         user, item = self.users_.get_indexer(pairs["user"]), self.items_.get_indexer(pairs["item"])
         x = scipy.sparse.csr_array((np.ones(len(pairs)), (user, item)), (len(self.users_), len(self.items_)))
-        both, n = (x.T @ x).tocoo(), np.bincount(item)
-        j, i = both.coords
-        s = both.data / (np.sqrt(n[i] * n[j]) + self.shrink)
-        order = np.lexsort((i, -s, j))
-        order = order[i[order] != j[order]]
-        j, i, s = j[order], i[order], s[order]  # the nearest first, venue by venue
-        near = np.arange(len(j)) - np.searchsorted(j, j) < self.neighbours
-        self.similar_ = scipy.sparse.csr_array((s[near], (j[near], i[near])), both.shape)
+        self.similar_ = nearest(x, self.neighbours, self.shrink)
 
     def _check_parameters(self):
-        if self.neighbours != int(self.neighbours) or self.neighbours < 1:
-            raise ValueError(f"ItemKNN: got neighbours={self.neighbours!r}, want a whole number of at least 1")
-        if not 0 <= self.shrink < np.inf:
-            raise ValueError(f"ItemKNN: got shrink={self.shrink!r}, want a finite number of at least 0")
+        check_nearest(self)
         for name, none in (("decay", ", or None for no decay"), ("power", "")):
             value = getattr(self, name)
             if not (0 < value < np.inf if value is not None else none):

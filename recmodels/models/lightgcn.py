@@ -21,13 +21,13 @@ class LightGCNNetwork(GraphNetwork):
 class LightGCN(GraphRecommender):
     """LightGCN   (He, Deng, Wang, Li, Zhang, Wang 2020)
 
-    Parameters as in `ImplicitNetwork` and `GraphRecommender`; layers=0 is matrix factorization. The paper trains by BPR with one
-    negative; the sampled softmax with several learns more in a step (Wu et al. 2024), and steps are dear here: each propagates
-    in the whole graph. After fit: `network_`, `history_`, `best_epoch_`.
+    Parameters as in `ImplicitNetwork` and `GraphRecommender`; layers=0 is matrix factorization. The paper trains by
+    BPR with one negative; the sampled softmax with several learns more in a step (Wu et al. 2024), and steps are dear
+    here: each propagates in the whole graph. After fit: `network_`, `history_`, `best_epoch_`.
     """
 
-    def __init__(self, k=64, layers=2, neighbours=None, loss="sampled-softmax", negatives=16, power=0.0, scale=0.1, epochs=20,
-                 patience=3, batch_size=16384, lr=2e-2, weight_decay=0.1, seed=0, verbose=False):
+    def __init__(self, k=64, layers=2, neighbours=None, loss="sampled-softmax", negatives=16, power=0.0, scale=0.1,
+                 epochs=20, patience=3, batch_size=16384, lr=2e-2, weight_decay=0.1, seed=0, verbose=False):
         self.k, self.layers, self.neighbours = k, layers, neighbours
         self.loss, self.negatives, self.power, self.scale = loss, negatives, power, scale
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
