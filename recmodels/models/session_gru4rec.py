@@ -13,8 +13,8 @@ class GRU4RecNetwork(SessionNetwork):
     Karatzoglou 2018 call it constrained embedding), whole sessions in place of parallel ones cut into steps, dropout.
     """
 
-    def __init__(self, n_items, category, k, dropout, rng):
-        super().__init__(n_items, category, k, dropout, rng)
+    def __init__(self, n_items, category, recent, k, dropout, rng):
+        super().__init__(n_items, category, recent, k, dropout, rng)
         self.gru, self.W = nn.GRU(k, k, rng=rng), nn.Linear(k, k, rng=rng)
 
     def forward(self, items, lengths):

@@ -15,8 +15,8 @@ class NARMNetwork(SessionNetwork):
     are no softmax. Computed over the pairs j <= t of each session. Other than there: b, and one rate of dropout.
     """
 
-    def __init__(self, n_items, category, k, dropout, rng):
-        super().__init__(n_items, category, k, dropout, rng)
+    def __init__(self, n_items, category, recent, k, dropout, rng):
+        super().__init__(n_items, category, recent, k, dropout, rng)
         self.gru, self.B = nn.GRU(k, k, rng=rng), nn.Linear(2 * k, k, bias=False, rng=rng)
         self.A_1, self.A_2 = nn.Linear(k, k, bias=False, rng=rng), nn.Linear(k, k, bias=False, rng=rng)
         self.v = nn.Linear(k, 1, bias=False, rng=rng)

@@ -37,8 +37,8 @@ class SASRecNetwork(SessionNetwork):
     negative item a position), and b.
     """
 
-    def __init__(self, n_items, category, k, blocks, heads, longest, dropout, rng):
-        super().__init__(n_items, category, k, dropout, rng)
+    def __init__(self, n_items, category, recent, k, blocks, heads, longest, dropout, rng):
+        super().__init__(n_items, category, recent, k, dropout, rng)
         self.P = nn.Embedding(longest, k, rng=rng)
         nn.init.normal_(self.P.weight, 0.0, 0.05, rng=rng)
         self.blocks = nn.ModuleList([SASRecBlock(k, heads, dropout, rng) for _ in range(blocks)])
@@ -56,10 +56,10 @@ class SASRecNetwork(SessionNetwork):
 class SASRec(NeuralSessions):
     """SASRec on sessions; blocks and heads of attention, the other parameters as of `NeuralSessions`."""
 
-    def __init__(self, k=100, blocks=1, heads=1, dropout=0.4, smoothing=0.1, categories=True, longest=30, epochs=7,
-                 patience=2, batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
-        super().__init__(k, dropout, smoothing, categories, longest, epochs, patience, batch_size, lr, weight_decay, seed,
-                         verbose)
+    def __init__(self, k=100, blocks=1, heads=1, dropout=0.4, smoothing=0.1, categories=True, recent=10, longest=30,
+                 epochs=7, patience=2, batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
+        super().__init__(k, dropout, smoothing, categories, recent, longest, epochs, patience, batch_size, lr, weight_decay,
+                         seed, verbose)
         self.blocks, self.heads = blocks, heads
 
     def _check_parameters(self):

@@ -16,8 +16,8 @@ class STAMPNetwork(SessionNetwork):
     product itself, not of its sigmoid, under which no probability could be above e / (e + I - 1).
     """
 
-    def __init__(self, n_items, category, k, dropout, rng):
-        super().__init__(n_items, category, k, dropout, rng)
+    def __init__(self, n_items, category, recent, k, dropout, rng):
+        super().__init__(n_items, category, recent, k, dropout, rng)
         self.W_1, self.W_2 = nn.Linear(k, k, rng=rng), nn.Linear(k, k, bias=False, rng=rng)  # b_a is in W_1
         self.W_3, self.w_0 = nn.Linear(k, k, bias=False, rng=rng), nn.Linear(k, 1, bias=False, rng=rng)
         self.W_s, self.W_t = nn.Linear(k, k, rng=rng), nn.Linear(k, k, rng=rng)

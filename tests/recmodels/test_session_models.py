@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinydl
+from recmodels.catalogue_loss import catalogue_cross_entropy
 from recmodels.datasets import Sessions, synthetic_sessions
 from recmodels.estimator import NotFittedError
 from recmodels.models import SESSION_MODELS, FactorizationMachine
@@ -127,7 +128,8 @@ def test_what_cannot_be_is_refused(split, fitted):
     ("session-knn", {"neighbours": 0}, "neighbours=0"), ("session-knn", {"decay": -1}, "decay=-1"),
     *((name, {"k": 0}, "k=0, want a whole number") for name in NEURAL), ("narm", {"dropout": 1.0}, "dropout=1.0"),
     ("stamp", {"smoothing": -0.1}, "smoothing=-0.1"), ("gru4rec", {"longest": 1.5}, "longest=1.5"),
-    ("sasrec", {"heads": 4}, "heads that divide k"), ("sasrec", {"blocks": 0}, "blocks=0")])
+    ("narm", {"recent": -1}, "recent=-1"), ("sasrec", {"heads": 4}, "heads that divide k"),
+    ("sasrec", {"blocks": 0}, "blocks=0")])
 def test_wrong_parameters_are_refused(split, name, change, error):
     with pytest.raises(ValueError, match=error):
         make(name, **change).fit(split.train)
@@ -197,10 +199,11 @@ def test_rows_are_packed_padded_and_paired_by_session(rng):
 
 
 def test_a_batch_is_what_came_and_what_came_next():
-    data = SessionBatches(CodedSessions(np.array([0, 3, 4, 9]), np.array([5, 6, 7, 1, 2, 3, 4, 5, 6])), longest=3)
+    data = SessionBatches(CodedSessions(np.array([0, 3, 4, 9]), np.array([5, 6, 7, 1, 2, 3, 4, 5, 6])), longest=3, recent=2)
     assert len(data) == 2  # a session of one item has no next one
     items, lengths, target = data[np.array([1, 0])]
-    assert items.tolist() == [3, 4, 5, 5, 6] and lengths.tolist() == [3, 2] and target.tolist() == [4, 5, 6, 6, 7]
+    assert items.tolist() == [3, 4, 5, 5, 6] and lengths.tolist() == [3, 2]
+    assert target.tolist() == [[4, 3, -1], [5, 4, 3], [6, 5, 4], [6, 5, -1], [7, 6, 5]]
     assert data[:1][0].tolist() == [5, 6]
 
 
@@ -210,9 +213,9 @@ ITEMS, LENGTHS, CATEGORY = np.array([3, 1, 3, 0, 4, 2, 1]), np.array([2, 1, 4]),
 
 def network(kind, rng, category=CATEGORY, dropout=0.0):
     if kind is SASRecNetwork:
-        made = kind(5, category, 4, 2, 2, 5, dropout, rng)
+        made = kind(5, category, 3, 4, 2, 2, 5, dropout, rng)
     else:
-        made = kind(5, category, 4, dropout, rng)
+        made = kind(5, category, 3, 4, dropout, rng)
     for p in made.parameters():
         p._writable("test")[...] = rng.normal(0, 0.5, p.shape)
     return made
@@ -242,8 +245,9 @@ def test_the_future_never_changes_the_past_and_no_session_another(kind, rng, flo
 @pytest.mark.parametrize("category", [None, CATEGORY])
 def test_gradients_are_finite_differences(kind, category, rng, float64):
     net = network(kind, rng, category)
-    assert gradcheck(lambda *_: net(Tensor(ITEMS), Tensor(LENGTHS)), [p for p in net.parameters() if p is not net.b])
-    assert gradcheck(lambda *_: net.rank_all(Tensor(ITEMS), Tensor(LENGTHS)), [net.E.weight, net.b])
+    inner = [p for p in net.parameters() if p is not net.b and p is not net.r]
+    assert gradcheck(lambda *_: net(Tensor(ITEMS), Tensor(LENGTHS)), inner)
+    assert gradcheck(lambda *_: net.rank_all(Tensor(ITEMS), Tensor(LENGTHS)), [net.E.weight, net.b, net.r])
 
 
 def test_an_item_is_its_own_and_its_category_s_embedding(rng, float64):
@@ -252,8 +256,21 @@ def test_an_item_is_its_own_and_its_category_s_embedding(rng, float64):
     np.testing.assert_allclose(net.catalogue().detach().numpy(), want)
     np.testing.assert_allclose(net.read(Tensor(ITEMS)).detach().numpy(), want[ITEMS])
     h = net(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy()[[1, 2, 6]]
-    np.testing.assert_allclose(net.rank_all(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy(),
-                               h @ want.T + net.b.detach().numpy())
+    y, r = h @ want.T + net.b.detach().numpy(), net.r.detach().numpy()
+    for row, session in enumerate(([3, 1], [3], [0, 4, 2, 1])):
+        for a, item in enumerate(session[::-1][:3]):
+            y[row, item] += r[a]
+    np.testing.assert_allclose(net.rank_all(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy(), y)
+
+
+def test_training_and_scoring_have_the_same_scores(rng, float64):
+    net = network(GRU4RecNetwork, rng)
+    items, lengths, target = SessionBatches(CodedSessions(np.array([0, 5, 8]), np.array([3, 1, 3, 0, 4, 2, 1, 2])), 9, 3)[:2]
+    h = net(Tensor(items), Tensor(lengths))
+    ends = np.cumsum(lengths) - 1
+    loss = catalogue_cross_entropy(h[ends], net.catalogue(), net.b, net.r, target[ends])
+    y = net.rank_all(Tensor(items), Tensor(lengths)).detach().numpy()
+    np.testing.assert_allclose(loss.item(), np.mean(np.log(np.exp(y).sum(axis=1)) - y[[0, 1], target[ends, 0]]))
 
 
 def _sigmoid(x):
@@ -283,7 +300,7 @@ def test_narm_and_stamp_are_their_formulas(rng, float64):
 
 
 def test_sasrec_is_its_formula(rng, float64):
-    net = SASRecNetwork(5, None, 4, 1, 2, 5, 0.0, rng)
+    net = SASRecNetwork(5, None, 0, 4, 1, 2, 5, 0.0, rng)
     for p in net.parameters():
         p._writable("test")[...] = rng.normal(0, 0.5, p.shape)
     p = {name: value.detach().numpy() for name, value in net.named_parameters()}
@@ -325,7 +342,8 @@ def test_every_parameter_has_an_effect(name, split):
     def scores(**changes):
         return make(name, **changes).fit(split.train).scores(QUESTIONS)
     base = scores()
-    changes = [{"k": 8}, {"dropout": 0.1}, {"smoothing": 0.5}, {"categories": False}, {"longest": 3}, {"epochs": 2},
+    changes = [{"k": 8}, {"dropout": 0.1}, {"smoothing": 0.5}, {"categories": False}, {"recent": 0}, {"longest": 3},
+               {"epochs": 2},
                {"batch_size": 16}, {"lr": 0.02}, {"weight_decay": 5.0}, {"seed": 1}]
     for change in changes + ([{"blocks": 2}, {"heads": 2}] if name == "sasrec" else []):
         assert not np.allclose(base, scores(**change), rtol=1e-3), change
@@ -335,6 +353,6 @@ def test_validation_chooses_the_epoch(split):
     model = make("sasrec", epochs=8, patience=1, lr=0.3).fit(split.train, split.valid)
     assert model.best_epoch_ == model.history_["valid_loss"].idxmin() == len(model.history_) - 1 < 7
     with tinydl.no_grad():
-        items, lengths, target = (Tensor(a) for a in SessionBatches(model._coded(split.valid), 8)[np.arange(36)])
+        items, lengths, target = (Tensor(a) for a in SessionBatches(model._coded(split.valid), 8, 10)[np.arange(36)])
         assert model._loss(model.network_(items, lengths), target).item() == pytest.approx(
             model.history_["valid_loss"].min(), rel=1e-4)
