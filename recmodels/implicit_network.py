@@ -35,7 +35,7 @@ class RankValidation(Callback):
     def on_epoch_end(self, trainer):
         users, items = self.network.vectors()
         k = min(10, self.n_items)
-        found = evaluate_contexts(lambda u: users[u] @ items.T, self.users, self.relevant, recall=(), ap=(), ndcg=(k,),
+        found = evaluate_contexts(lambda u: users[u] @ items.T, self.users, self.relevant, k, k, k,
                                   exclude=self.seen)
         trainer.history.rows[-1]["valid_ndcg"] = found[f"nDCG@{k}"]
 
