@@ -74,7 +74,7 @@ def test_the_rate_falls_and_the_baseline_is_that_of_independent_pixels(rng):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(example, "RBM", Watched)
         example.learned(x, example.WAYS["PCD"], 4, 4, 0)
-    np.testing.assert_allclose(rates, 0.02 * np.array([1, 0.75, 0.5, 0.25]))
+    np.testing.assert_allclose(rates, 0.05 * np.array([1, 0.75, 0.5, 0.25]))
     parts = dict.fromkeys(example.PARTS, x)
     found = example.study(parts, 3, 1, 10, 0)[0]["independent pixels"]
     p = (x.sum(0) + 1) / 62

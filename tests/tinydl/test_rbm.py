@@ -287,7 +287,7 @@ def test_a_part_with_bad_numbers_is_found_wherever_it_is(monkeypatch):
     x = np.zeros((10, 4))
     x[9, 3] = 2
     with pytest.raises(ValueError, match="to 2.0"):
-        machine().fit(x)
+        machine().start_from(x)
 
 
 def test_gaussian_units_warn_where_data_are_not_standardised_and_refuse_nan(rng):
