@@ -1,0 +1,73 @@
+"""Mutations of Boltzmann machines: units, distributions, learning, and what tells how likely they find data."""
+
+from tests.mutations_table.common import KERNELS
+
+RBM, LIKELIHOOD = "tinydl/test_rbm.py", "tinydl/test_rbm_likelihood.py"
+
+CHAPTERS = [
+    ("tinydl/kernels/units.py", f"{KERNELS} -k bernoulli", [
+        ("for half in (low, high):", "for half in (low, low):"),
+        ("z = ((z ^ (z >> 16)) + high) & 0xFFFFFFFF", "z = (z ^ (z >> 16)) & 0xFFFFFFFF"),
+        ("* unit < p[i] else off", "* unit > p[i] else off"),
+    ]),
+    ("tinydl/unsupervised/units.py", RBM, [
+        ("    x += 1\n", "    x += 0.9\n"),
+        ("rng.integers(0, 2**32, 2)", "rng.integers(0, 2, 2)"),
+        ("on = np.sum(X, axis=0, dtype=np.float64) + 1", "on = np.sum(X, axis=0, dtype=np.float64)"),
+        ("x.shape[1] != width", "x.shape[1] < width"),
+        ("not (low >= 0 and high <= 1)", "not low >= 0"),
+        ("if not (np.isfinite(low) and np.isfinite(high))", "if not np.isfinite(low)"),
+        ("off > 0.3 or not", "not"),
+        ("not 0.7 < wide < 1.4", "wide > 1.4"),
+        ("/ max(1, np.count_nonzero(spread))", "/ len(spread)"),
+        ("or value < 1:", "or value < 0:"),
+    ]),
+    ("tinydl/unsupervised/rbm.py", RBM, [
+        ("return ops.sigmoid(v @ self.W + self.b)", "return ops.sigmoid(v @ self.W)"),
+        ("np.sum((v - a) ** 2, axis=1) / 2", "np.sum((v - a) ** 2, axis=1)"),
+        ("return -(v @ a) if", "return v @ a if"),
+        ("h @ self.W._data.T, self.a._data", "h @ self.W._data.T, 0"),
+        ("mean + rng.standard_normal(mean.shape, mean.dtype)", "mean"),
+        ("for _ in range(steps):", "for _ in range(1):"),
+        ("v_k = v if not persistent or self.particles is None", "v_k = v if not persistent"),
+        ("            self.particles = v_k\n", "            self.particles = v\n"),
+        ("for _ in range(k):\n", "for _ in range(1):\n"),
+        ("v_k = self._draw_visible(bernoulli(p_k, rng), rng)", "v_k = self._draw_visible(p_k, rng)"),
+        ("(sparsity - np.mean(p, axis=0))", "(np.mean(p, axis=0) - sparsity)"),
+        ("[-1 / len(v), 1 / len(v_k)]", "[1 / len(v), 1 / len(v_k)]"),
+        ("[len(v), len(v_k)]", "[len(v), len(v)]"),
+        ("{\"params\": [self.a, self.b]}]", "{\"params\": [self.a, self.b], \"weight_decay\": weight_decay}]"),
+        ("shuffle=True", "shuffle=False"),
+        ("flip = 1 - 2 * v[rows, i]", "flip = 1 - v[rows, i]"),
+        ("flip * a[i] + ", ""),
+        ("return self.n_visible * conditional", "return conditional"),
+        ("for n in range(0, max(1, len(X)), PART):\n", "for n in range(0, 1, PART):\n"),
+    ]),
+    ("tinydl/unsupervised/exact.py", LIKELIHOOD, [
+        ("return -_precise(rbm).free_energy(v) - log", "return -rbm.free_energy(v) - log"),
+        ("v.T @ h / len(v) - V.T", "v.T @ h / len(v) + V.T"),
+        ("np.mean(v, axis=0) - weight @ V", "np.mean(v, axis=0) + weight @ V"),
+        ("np.sum(x * x, axis=1) / 2", "np.sum(x * x, axis=1)"),
+        ("rbm.n_visible / 2 * math.log(2 * math.pi) if", "rbm.n_visible * math.log(2 * math.pi) if"),
+        ("gaussian or rbm.n_hidden <= rbm.n_visible", "rbm.n_hidden <= rbm.n_visible"),
+        ("states @ b + summed", "summed"),
+        ("p = p @ up @ down", "p = data @ up @ down"),
+        ("change, h = data - p", "change, h = data + p"),
+        ("rbm.n_visible + rbm.n_hidden > MOST", "rbm.n_visible > MOST"),
+    ]),
+    ("tinydl/unsupervised/ais.py", LIKELIHOOD, [
+        ("[0, 500, 4500, 14500]", "[0, 500, 4000, 14500]"),
+        ("log_z = rbm.n_hidden * math.log(2) + ", "log_z = "),
+        ("rbm.n_visible / 2 * math.log(2 * math.pi))", "rbm.n_visible * math.log(2 * math.pi))"),
+        ("(base @ base - a @ a) / 2", "0"),
+        ("v @ (a - base) + ", ""),
+        ("(beta - before) * gap(v) + ", "beta * gap(v) + "),
+        ("dtype(before - beta) * x", "dtype(beta - before) * x"),
+        ("dtype(1 - beta) * base + ", ""),
+        ("bernoulli(p, rng) @ W.T + a", "p @ W.T + a"),
+        ("- math.log(chains)", "- 0"),
+        ("/ math.sqrt(chains) if", "if"),
+        ("math.log1p(-3 * spread) if", "math.log1p(-2 * spread) if"),
+        ("np.all(np.diff(betas) > 0)", "np.all(np.diff(betas) >= 0)"),
+    ]),
+]
