@@ -43,7 +43,7 @@ def _tinydl(problem):
     from recmodels.models.autorec import AutoRecNetwork
     from tinydl import nn, optim
 
-    network = AutoRecNetwork(len(problem["weights/V.weight"]), HIDDEN, 0.0, 0.0, np.random.default_rng(0))
+    network = AutoRecNetwork(len(problem["weights/V.weight"]), HIDDEN, False, 0.0, 0.0, np.random.default_rng(0))
     network.load_state_dict(_weights(problem))
     optimizer = optim.AdamW(network.parameters(), lr=LR, weight_decay=0.0)
     return TinydlTraining(network, nn.functional.mse_loss, optimizer, _rows(problem), BATCH)
@@ -133,8 +133,9 @@ def _steps(problem):
 
 
 def _note(problem):
-    return (f"{len(problem['x']):,} ratings of {problem['rows'].max() + 1:,} films by {problem['columns'].max() + 1:,} users, "
-            f"{HIDDEN} hidden units, batches of {BATCH} films; the arithmetic counted is that of known ratings")
+    films, users = (problem[side].max() + 1 for side in ("rows", "columns"))
+    return (f"{len(problem['x']):,} ratings of {films:,} films by {users:,} users, {HIDDEN} hidden units, "
+            f"batches of {BATCH} films; the arithmetic counted is that of known ratings")
 
 
 ROWS = {"autorec": Row(

@@ -11,56 +11,65 @@ from .baselines import bias_terms
 
 
 class AutoRecNetwork(nn.Module):
-    """h = sigmoid(V r + mu),   y_q = w_q'h + b_q
+    """h = sigmoid(V r + D m + mu),   y_q = w_q'h + b_q
 
     r is a row of ratings of which only some are known: V r is a sum over these, and y_q is computed where it is wanted.
-    V is kept as a table (J, H) whose row j belongs to column j of the ratings, W too. In training, dropout acts on r, with
-    the probability `denoise` (so it is a denoising autoencoder), and on h.
+    Tables have a row for each column j of the ratings: V, W and D (J, H), b (J, 1). m is 1 where a rating is known, so
+    that D makes h conditional on that alone, as it does for the RBM (`conditional`; the paper has no D). In training each
+    rating is left out with the probability `denoise`, the others scaled up (a denoising autoencoder), and dropout acts on h.
     """
 
-    def __init__(self, columns, hidden, denoise, dropout, rng):
+    def __init__(self, columns, hidden, conditional, denoise, dropout, rng):
         self.V, self.W = nn.Embedding(columns, hidden, rng=rng), nn.Embedding(columns, hidden, rng=rng)
+        self.D = nn.Embedding(columns, hidden, rng=rng) if conditional else None
         self.mu, self.b = nn.init.zeros_(empty(hidden)), nn.Embedding(columns, 1, rng=rng)
         for table in (self.V, self.W):
             nn.init.uniform_(table.weight, -hidden**-0.5, hidden**-0.5, rng=rng)
-        nn.init.zeros_(self.b.weight)
+        for table in (self.b, *([self.D] if conditional else [])):
+            nn.init.zeros_(table.weight)
         self.denoise, self.dropout = nn.Dropout(denoise, rng=rng), nn.Dropout(dropout, rng=rng)
 
     def forward(self, rows, x, i, j, p, q):
-        return self.decode(self.encode(self.denoise(x), i, j, len(rows)), p, q)
+        m = self.denoise(np.ones(len(i), self.mu.dtype))
+        return self.decode(self.dropout(self._hidden(x * m, m, i, j, len(rows))), p, q)
 
     def encode(self, x, i, j, size):
         """h (size, H) of rows whose ratings x (n,) stand at rows i and columns j."""
-        return self.dropout(ops.sigmoid(sparse_matmul(x, self.V.weight, i, j, size) + self.mu))
+        return self._hidden(x, np.ones(len(i), self.mu.dtype), i, j, size)
 
     def decode(self, h, p, q):
         """y (m,) at rows p of h and columns q."""
         return sampled_matmul(h, self.W.weight, p, q) + self.b(q).reshape(-1)
 
+    def _hidden(self, x, m, i, j, size):
+        z = sparse_matmul(x, self.V.weight, i, j, size) + self.mu
+        return ops.sigmoid(z if self.D is None else z + sparse_matmul(m, self.D.weight, i, j, size))
+
     def reads(self, rows, columns):
-        return [(table, columns, None) for table in (self.V, self.W, self.b)]
+        return [(table, columns, None) for table in (self.V, self.W, self.D, self.b) if table is not None]
 
     def decayed_tables(self):
-        return self.V, self.W
+        return [table for table in (self.V, self.W, self.D) if table is not None]
 
 
 class AutoRec(RowRecommender):
-    """y_ui = mu + b_u + b_i + what the network says at the other side's row of r_ui - mu - b_u - b_i; MSE of what is known
+    """y_ui = mu (+ b_u + b_i) + what the network says, having read r - mu (- b_u - b_i) of a whole row; MSE of what is known
 
     by="item": item-based AutoRec, which reads all ratings of a film; by="user": user-based, all of a user. Not as in the
-    paper: the biases (`Biases`; biases=False leaves mu alone), so that nothing known means an average film, and a rating
-    like the others says nothing; dropout, of the ratings read (denoise) and of hidden units, beside weight decay; Adam in
-    place of resilient propagation.
+    paper: what is read and predicted is the rest that a mean leaves, or with `biases` (as `Biases` has them) that mean and
+    biases leave; `conditional`; dropout, of the ratings read (denoise) and of hidden units, beside weight decay; Adam in
+    place of resilient propagation. conditional=False, denoise=0, dropout=0 is the paper's network.
     """
 
-    def __init__(self, by="item", hidden=500, biases=True, denoise=0.2, dropout=0.3, epochs=100, patience=10, batch_size=256,
-                 lr=1e-3, weight_decay=0.0, seed=0, verbose=False):
-        self.by, self.hidden, self.biases, self.denoise, self.dropout = by, hidden, biases, denoise, dropout
+    def __init__(self, by="item", hidden=500, biases=False, conditional=True, denoise=0.4, dropout=0.0, epochs=60,
+                 patience=10, batch_size=256, lr=1e-3, weight_decay=4.0, seed=0, verbose=False):
+        self.by, self.hidden, self.biases, self.conditional = by, hidden, biases, conditional
+        self.denoise, self.dropout = denoise, dropout
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
         self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
 
     def _network(self, rng):
-        return AutoRecNetwork(self._sizes()[1], self.hidden, self.denoise, self.dropout, rng)
+        return AutoRecNetwork(self._sizes()[1], self.hidden, self.conditional, self.denoise, self.dropout, rng)
 
     def _prepare(self, users, items, ratings):
         self.b_u_, self.b_i_ = np.zeros(len(self.users_)), np.zeros(len(self.items_))

@@ -16,11 +16,11 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-@pytest.fixture
-def network(float64):
-    """7 columns, 4 hidden units, every parameter at a random place."""
+@pytest.fixture(params=[True, False])
+def network(request, float64):
+    """7 columns, 4 hidden units, every parameter at a random place; with D and without."""
     rng = np.random.default_rng(0)
-    network = AutoRecNetwork(7, 4, 0.0, 0.0, rng)
+    network = AutoRecNetwork(7, 4, request.param, 0.0, 0.0, rng)
     for p in network.parameters():
         p.copy_(rng.standard_normal(p.shape))
     return network
@@ -38,14 +38,14 @@ def rows():
 
 
 def test_the_paper_s_formula_on_dense_rows(network, rows):
-    """h(r) = W sigmoid(V r + mu) + b, the mask on the loss (Sedhain et al. 2015, equations 1 and 2)."""
+    """h(r) = W sigmoid(V r + mu) + b, the mask on the loss (Sedhain et al. 2015, equations 1 and 2); D m beside V r."""
     dense, mask, data = rows
     w = {name: array.astype(float) for name, array in network.state_dict().items()}
-    r = dense[data.rows]
-    y = sigmoid(r @ w["V.weight"] + w["mu"]) @ w["W.weight"].T + w["b.weight"][:, 0]
+    r, known = dense[data.rows], mask[data.rows]
+    D = w.get("D.weight", np.zeros((7, 4)))
+    y = sigmoid(r @ w["V.weight"] + known @ D + w["mu"]) @ w["W.weight"].T + w["b.weight"][:, 0]
     *inputs, target = map(Tensor, data[np.arange(len(data))])
     loss = nn.functional.mse_loss(network(*inputs), target)
-    known = mask[data.rows]
     assert loss.item() == pytest.approx(np.sum((y - r)[known] ** 2) / known.sum(), rel=1e-12)
 
 
@@ -58,7 +58,7 @@ def test_the_gradient_of_the_masked_loss(network, rows):
 @pytest.mark.parametrize("by", ["item", "user"])
 def test_predictions_read_training_ratings_alone(by, split):
     """mu + b_u + b_i + the formula, on a dense row of what remains of the training ratings."""
-    model = AutoRec(by=by, **SMALL).fit(split.train)
+    model = AutoRec(by=by, biases=True, **SMALL).fit(split.train)
     users, items, ratings = model._encode(split.train)
     biases = Biases().fit(split.train)
     base = biases.mean_ + biases.b_u_[:, None] + biases.b_i_
@@ -66,7 +66,7 @@ def test_predictions_read_training_ratings_alone(by, split):
     R = np.zeros(base.shape)
     R[users, items] = ratings - base[users, items]
     R, w = R.T if by == "item" else R, model.network_.state_dict()
-    y = sigmoid(R @ w["V.weight"] + w["mu"]) @ w["W.weight"].T + w["b.weight"][:, 0]
+    y = sigmoid(R @ w["V.weight"] + (R != 0) @ w["D.weight"] + w["mu"]) @ w["W.weight"].T + w["b.weight"][:, 0]
     users, items, _ = model._encode(split.test)
     want = base[users, items] + (y.T if by == "item" else y)[users, items]
     np.testing.assert_allclose(model._score(users, items), want, rtol=1e-4)
@@ -74,7 +74,7 @@ def test_predictions_read_training_ratings_alone(by, split):
 
 
 def test_without_biases_nothing_is_added_but_the_mean(split):
-    model = AutoRec(biases=False, **SMALL).fit(split.train)
+    model = AutoRec(**SMALL).fit(split.train)
     assert not model.b_u_.any() and not model.b_i_.any()
     assert model._base(np.array([3]), np.array([4])) == np.float32(model.mean_)
 
@@ -82,8 +82,9 @@ def test_without_biases_nothing_is_added_but_the_mean(split):
 def test_dropout_acts_in_training_on_what_is_read_and_on_hidden_units(rows):
     x, h = np.ones(400, np.float32), np.arange(400) % 5
     for dropout, changed in (((0.5, 0.0), True), ((0.0, 0.5), True), ((0.0, 0.0), False)):
-        network = AutoRecNetwork(5, 8, *dropout, np.random.default_rng(0))
+        network = AutoRecNetwork(5, 8, True, *dropout, np.random.default_rng(0))
         batch = [Tensor(a) for a in (np.arange(80), x, np.repeat(np.arange(80), 5), h, np.repeat(np.arange(80), 5), h)]
+        network.D.weight.copy_(np.ones((5, 8), np.float32))
         trained = network.train()(*batch).data
         rested = network.eval()(*batch).data
         assert np.array_equal(trained, rested) != changed
@@ -94,7 +95,8 @@ def test_it_learns_more_than_biases(split):
     rating = split.test.frame["rating"].to_numpy()
     base = metrics.rmse(rating, Biases().fit(split.train).predict(split.test))
     for by in ("item", "user"):
-        model = AutoRec(by=by, hidden=20, batch_size=8, epochs=30, lr=0.005).fit(split.train, split.valid)
+        model = AutoRec(by=by, hidden=20, biases=True, batch_size=8, epochs=30, lr=0.005, weight_decay=0.5)
+        model.fit(split.train, split.valid)
         assert metrics.rmse(rating, model.predict(split.test)) < 0.95 * base
 
 
