@@ -58,6 +58,19 @@ def test_gradients_of_wake_and_sleep(rng):
     assert gradcheck(lambda *_: belief.losses(v, k=2, rng=3), parameters)
 
 
+def test_wake_is_the_surprise_at_the_states_below_in_the_mean_over_rows(rng):
+    _, belief = made(rng)
+    drawn = [np.array([[1.0, 0.0, 0.0, 1.0]]), np.array([[0.0, 1.0, 1.0]])]
+    for layer, h in zip(belief.up, drawn, strict=True):  # certain of h, whatever it sees
+        layer.weight.copy_(np.zeros(layer.weight.shape))
+        layer.bias.copy_(100 * h[0] - 50)
+    v = (rng.random((5, 3)) < 0.5).astype(float)
+    wake, _ = belief.losses(v, rng=3)
+    expected = (-np.log(conditional(belief.down[0], drawn[0], v)).mean()
+                - np.log(conditional(belief.down[1], drawn[1], drawn[0])).item())
+    assert wake.item() == pytest.approx(expected, rel=1e-9)
+
+
 def test_wake_trains_the_way_down_sleep_the_way_up_and_the_top_gets_its_own(rng):
     _, belief = made(rng)
     v = (rng.random((5, 3)) < 0.5).astype(float)
@@ -99,6 +112,9 @@ def test_the_same_seed_dreams_the_same(rng):
     _, belief = made(rng)
     assert np.array_equal(belief.sample(5, 10, rng=1), belief.sample(5, 10, rng=1))
     assert belief.sample(5, 10, rng=1).shape == (5, 3)
+    still = belief.top.sample(5, 10, rng=1)
+    belief.top.sample = lambda n, steps, rng: still if steps == 10 else 1 - still
+    assert not np.array_equal(belief.sample(5, 10, rng=1), belief.sample(5, 9, rng=1))
 
 
 def test_what_is_no_deep_belief_net_is_refused(rng):
