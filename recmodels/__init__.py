@@ -24,8 +24,8 @@ Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D em
 from .datasets import (CheckIns, Interactions, load_foursquare, load_movielens, synthetic_checkins,
                        synthetic_ratings)
 from .metrics import auc, log_loss, mae, mse, rmse
-from .splits import Split, k_fold, leave_last_out, random_split, time_split, user_time_split
+from .splits import Split, k_fold, leave_last_out, random_split, time_split, user_random_split, user_time_split
 
 __all__ = ["CheckIns", "Interactions", "Split", "auc", "k_fold", "leave_last_out", "load_foursquare", "load_movielens",
            "log_loss", "mae", "mse", "random_split", "rmse", "synthetic_checkins", "synthetic_ratings", "time_split",
-           "user_time_split"]
+           "user_random_split", "user_time_split"]
