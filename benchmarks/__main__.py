@@ -13,14 +13,15 @@ from . import (
     ranking,
     recommenders,
     recurrence,
+    sessions,
     small_graph,
     start_up,
     table_updates,
 )
 from .common import machine, measure, print_table, run_side, save
 
-MODULES = (recommenders, autorec, interactions, ranking, mlp, boltzmann, convolution, recurrence, attention, small_graph,
-           table_updates)
+MODULES = (recommenders, autorec, interactions, ranking, mlp, boltzmann, convolution, recurrence, attention, sessions,
+           small_graph, table_updates)
 ROWS = {name: row for module in MODULES for name, row in module.ROWS.items()}
 NAMES = [*ROWS, "start-up"]
 
