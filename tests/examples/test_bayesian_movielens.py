@@ -51,9 +51,11 @@ def test_what_is_judged(data):
     n = np.array([count.get(user, 0) for user in users])
     least_active = np.quantile(list(count.values()), 0.2)
     first = n <= least_active
-    inside = np.abs(r - y) <= 1.644854 * s
+    low, high = model.predict_interval(split.test, level=0.9)
+    inside = (low <= r) & (r <= high)
     assert found["rows"]["fifth 1"]["ratings"] == first.sum()
-    assert found["rows"]["fifth 1"]["coverage"] == pytest.approx(inside[first].mean(), abs=0.02)
+    assert found["rows"]["fifth 1"]["coverage"] == pytest.approx(inside[first].mean(), abs=1e-12)
+    assert found["rows"]["all"]["width"] == pytest.approx(np.mean(high - low))
     assert found["rows"]["all"]["coverage"] == pytest.approx(found["levels"]["model"][example.LEVELS.index(0.9)], abs=1e-12)
     groups = [row for name, row in found["rows"].items() if name != "all"]
     assert sum(row["ratings"] for row in groups) == len(r) and len(groups) == 5

@@ -87,7 +87,7 @@ class ScaleMixturePrior(Module):
 
 def _noise(like, rng):
     """eps ~ N(0, 1), an array of the shape and dtype of `like`."""
-    return generator(rng).standard_normal(like.shape).astype(like.dtype, copy=False)
+    return generator(rng).standard_normal(like.shape, like.dtype)
 
 
 def _rho(std, shape):
