@@ -8,6 +8,7 @@ from . import (
     autorec,
     boltzmann,
     convolution,
+    graph,
     interactions,
     mlp,
     ranking,
@@ -20,7 +21,7 @@ from . import (
 )
 from .common import machine, measure, print_table, run_side, save
 
-MODULES = (recommenders, autorec, interactions, ranking, mlp, boltzmann, convolution, recurrence, attention, sessions,
+MODULES = (recommenders, autorec, interactions, ranking, mlp, boltzmann, convolution, recurrence, attention, sessions, graph,
            small_graph, table_updates)
 ROWS = {name: row for module in MODULES for name, row in module.ROWS.items()}
 NAMES = [*ROWS, "start-up"]

@@ -13,7 +13,7 @@ from .evaluation import mean_deviation
 from .ranking import evaluate_contexts
 
 METRICS = ("Recall@10", "nDCG@10", "Recall@20", "nDCG@20")
-_ACTIVITY = {"1-19": 1, "20-49": 20, "50-99": 50, "100-199": 100, "200 and more": 200}  # training items: each class's least
+ACTIVITY = {"1-19": 1, "20-49": 20, "50-99": 50, "100-199": 100, "200 and more": 200}  # training items: each class's least
 
 
 def liked(data, threshold=4.0):
@@ -33,7 +33,7 @@ def liked(data, threshold=4.0):
 def evaluate_implicit(model, data, block=512):
     """RankingResult of a fitted model on Interactions: Recall, nDCG at 10 and 20, MAP@10; strata by training items.
 
-    result.rows are places in np.unique of the users of `data`: the groups of `paired_bootstrap` are the users themselves.
+    result.users are the ids of the measured users: the groups of `paired_bootstrap`.
     """
     users, row = np.unique(data.frame["user"].to_numpy(), return_inverse=True)
     item = model.items_.get_indexer(data.frame["item"])
@@ -48,6 +48,7 @@ def evaluate_implicit(model, data, block=512):
         model.scores, users, (np.searchsorted(row, np.arange(len(users) + 1)), item), recall=(10, 20), ap=(10,),
         ndcg=(10, 20), exclude=seen, strata=activity(np.diff(seen[0])), cold_users=~np.isin(users, model.users_),
         cold_items=item < 0, block=block)
+    result.users = users[result.rows]
     result.notes.insert(0, f"{data.name}{' (SYNTHETIC)' * data.synthetic}: users with an item in the part, all items but "
                         "those of the user's training")
     return result
@@ -55,8 +56,8 @@ def evaluate_implicit(model, data, block=512):
 
 def activity(count):
     """(Q,) the class of how many training items a user has."""
-    names = np.array(["none", *_ACTIVITY])
-    return names[np.searchsorted(list(_ACTIVITY.values()), count, side="right")]
+    names = np.array(["none", *ACTIVITY])
+    return names[np.searchsorted(list(ACTIVITY.values()), count, side="right")]
 
 
 def fit_and_evaluate(model, split):
