@@ -6,6 +6,7 @@
     metrics.py       how wrong predictions are
     features.py      attributes of users and items as arrays
     fm.py            interactions of factorization machines: pairs and triples of features
+    rating_rows.py   models that read all ratings of a film, or of a user; sampled.py: products of matrices at known places
     negatives.py     items that were not chosen, for training rankers; ranking_losses.py: the losses that take them
     recommender.py   what every model of ratings offers: fit, predict, recommend, save, load
     checkin_recommender.py  the same of models of check-ins, frozen and streaming; visit_log.py: what they look back on

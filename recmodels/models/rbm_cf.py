@@ -112,8 +112,8 @@ def polynomials(levels, count, order):
     """S (K, order): column c is a polynomial of degree c + 1 of the levels (K,); mean 0, mean square 1 and no correlation
     between columns where level k occurs count_k > 0 times.
 
-    >>> polynomials((1, 2, 3), np.array([1, 1, 1]), 1)[:, 0]
-    array([-1.2247449,  0.       ,  1.2247449], dtype=float32)
+    >>> polynomials((1, 2, 3), np.array([1, 1, 1]), 1)[[0, 2], 0]
+    array([-1.2247449,  1.2247449], dtype=float32)
     """
     p = np.sqrt(count / np.sum(count))[:, None]
     x = np.asarray(levels, np.float64)
@@ -130,7 +130,8 @@ class RatingRBM(RowRecommender):
         k, scale        steps of Gibbs sampling; standard deviation of the weights at first
 
     a_l starts at the log of how often column l has each level. The prediction takes one pass up and down, with p(h = 1 | v)
-    in place of h, as in the paper's section 2.2. Not as there: Adam in place of momentum; k stays.
+    in place of h, the paper's faster way. Not as there: `order`; Adam in place of momentum; k stays; implicit feedback is
+    that of training ratings, while the paper also knew which pairs would be asked for.
     """
 
     def __init__(self, by="item", hidden=100, levels=(1, 2, 3, 4, 5), order=1, conditional=True, k=1, scale=0.05, epochs=50,
