@@ -46,7 +46,7 @@ from .image_data import image_arguments, load
 CODE = 64
 MACHINES = {"tied": (Autoencoder, {}, 0.01), "untied": (Autoencoder, {"tied": False}, 0.003),  # and the learning rate
             "denoising": (DenoisingAutoencoder, {}, 0.01),
-            "sparse": (SparseAutoencoder, {"activity": 0.05, "weight": 5.0}, 0.01),
+            "sparse": (SparseAutoencoder, {"activity": 0.05, "weight": 10.0}, 0.01),
             "contractive": (ContractiveAutoencoder, {"weight": 1.0}, 0.01),
             "variational": (VariationalAutoencoder, {"hidden": 400}, 0.001)}
 COLOUR = {"PCA": COLOURS["black"], "tied": COLOURS["blue"], "untied": COLOURS["sky"], "denoising": COLOURS["orange"],

@@ -28,8 +28,8 @@ from .common import COLOURS, claim, figure, finish, output_folder, save_figure, 
 from .image_data import accuracy, hold_out, image_arguments, load, train
 
 MACHINES = {"RBM": (RBM, {}), "denoiser": (DenoisingAutoencoder, {"corruption": 0.2, "visible": "binary"})}
-RATES = {"RBM": 0.003, "denoiser": 0.003, "small": 0.003, "Glorot": 0.01, "ReLU": 0.001}
-TRIED = (0.001, 0.003, 0.01, 0.03)
+RATES = {"RBM": 0.003, "denoiser": 0.006, "small": 0.003, "Glorot": 0.006, "ReLU": 0.003}
+TRIED = (0.001, 0.003, 0.006, 0.01)
 LOOK = {"RBM": (COLOURS["orange"], "o"), "denoiser": (COLOURS["blue"], "s"), "small": (COLOURS["grey"], "v"),
         "Glorot": (COLOURS["purple"], "D"), "ReLU": (COLOURS["green"], "^")}
 
