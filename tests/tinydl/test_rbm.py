@@ -262,6 +262,8 @@ def test_bad_hidden_units_steps_sizes_and_options_are_refused(rng):
             rbm.contrastive_divergence(v, k)
         with pytest.raises(ValueError, match=f"got k={k}, want"):
             rbm.fit(v, k=k)
+        with pytest.raises(ValueError, match=f"got epochs={k}, want"):
+            rbm.fit(v, epochs=k)
         with pytest.raises(ValueError, match=f"got steps={k}, want"):
             rbm.gibbs(v, k)
     for sparsity in (0, 1, 2.0):
@@ -301,6 +303,13 @@ def test_gaussian_units_warn_where_data_are_not_standardised_and_refuse_nan(rng)
             rbm.fit(bad, epochs=1)
     with pytest.raises(ValueError, match="want finite ones"):
         rbm.fit(np.where(x > 2, np.inf, x))
+
+
+@pytest.mark.parametrize("rate", [1.0, 1000.0])
+def test_training_that_leaves_all_bounds_stops_with_its_reason(rng, rate):
+    z = rng.standard_normal((300, 3)) @ rng.standard_normal((3, 30))
+    with pytest.raises(FloatingPointError, match=rf"are nan or inf after epoch \d+; make a new RBM.*rate, {rate}"):
+        RBM(30, 20, "gaussian", rng=0).fit(z / z.std(0), epochs=20, learning_rate=rate, rng=0)
 
 
 def test_a_chain_of_data_that_the_machine_has_learned_leaves_a_small_gradient():

@@ -3,8 +3,8 @@
     E(v, h) = -(v'Wh + a'v + b'h),    P(v) = sum_h e^{-E(v,h)} / Z,    Z = sum_{v,h} e^{-E(v,h)}
 
 The lecture's slide has the sum over h inside the exponent, and a plus where d log P(v)/dW = <vh'>_data - <vh'>_model has
-its minus: both are slips (`exact.py` proves it by enumeration). The second mean needs samples of the model, and the
-chain that gives them is cut short: contrastive divergence.
+its minus: both are slips, as `exact.py` shows by counting. The second mean needs samples of the model, and the chain
+that gives them is cut short: contrastive divergence.
 
 V visible units, H hidden ones, N rows; W is (V, H), so that formulas read as on the slide (an nn.Linear has W').
 """
@@ -33,6 +33,10 @@ class RBM(Module):
     Parameters W (V, H) from N(0, std^2), a (V,) and b (H,) zero (Hinton 2010, section 8). Methods take and give arrays
     (N, V) and (N, H); called as a layer, on a tensor, an RBM gives P(h = 1 | v) with its gradient. Gaussian units have a
     spread of 1 and want standardised data (Hinton 2010, section 13.2). As in scikit-learn's BernoulliRBM: fit, transform.
+
+    >>> rbm = RBM(4, 2, rng=0).fit(np.eye(4), epochs=20, learning_rate=0.1, rng=0)
+    >>> rbm.transform(np.eye(4)).shape, rbm.reconstruct(np.eye(4)).shape, rbm.free_energy(np.eye(4)).shape
+    ((4, 2), (4, 4), (4,))
     """
 
     def __init__(self, n_visible, n_hidden, visible="binary", *, std=0.01, rng=None):
@@ -147,6 +151,7 @@ class RBM(Module):
         self.a.grad, self.b.grad = Tensor._of(weight @ v), Tensor._of(weight @ h)
         self.W.grad = Tensor._of(v.T @ np.multiply(h, weight[:, None], out=h))
 
+    @np.errstate(all="ignore")  # what is not finite stops the training by name; NumPy's warnings would come before it
     def fit(self, X, epochs=10, batch_size=100, k=1, persistent=False, learning_rate=0.05, momentum=0.5, weight_decay=0.0,
             sparsity=None, sparsity_cost=0.1, rng=None):
         """Train on X (N, V) by contrastive divergence and SGD, from where the parameters stand. Returns self.
@@ -154,14 +159,18 @@ class RBM(Module):
         weight_decay acts on W alone. The rest: see `contrastive_divergence` and `optim.SGD`. Momentum m makes steps
         1 / (1 - m) times as long. For other optimizers write the loop: contrastive_divergence(batch), optimizer.step().
         """
+        at_least_one("RBM.fit", "epochs", epochs)
         X, rng = self._data(X), generator(rng)
         optimizer = SGD([{"params": [self.W], "weight_decay": weight_decay}, {"params": [self.a, self.b]}],
                         lr=learning_rate, momentum=momentum)
         loader = DataLoader((X,), batch_size, shuffle=True, rng=rng)
-        for _ in range(epochs):
+        for epoch in range(epochs):
             for (batch,) in loader:
                 self.contrastive_divergence(batch, k, persistent, sparsity, sparsity_cost, rng)
                 optimizer.step()
+            if not all(np.all(np.isfinite(p._data)) for p in self.parameters()):
+                raise FloatingPointError(f"RBM.fit: parameters are nan or inf after epoch {epoch + 1}; make a new RBM and lower "
+                                         f"the learning rate, {learning_rate} (Gaussian units want 0.01 or less)")
         return self
 
     # ---------------------------------------------------------------- use
