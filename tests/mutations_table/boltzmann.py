@@ -38,7 +38,7 @@ CHAPTERS = [
         ("[len(v), len(v_k)]", "[len(v), len(v)]"),
         ("{\"params\": [self.a, self.b]}]", "{\"params\": [self.a, self.b], \"weight_decay\": weight_decay}]"),
         ("shuffle=True", "shuffle=False"),
-        ("if not all(np.all(np.isfinite(p._data))", "if all(np.all(np.isnan(p._data))"),
+        ("if not all(np.all(np.isfinite(p._data)) for", "if not all(True for"),
         ("flip = 1 - 2 * v[rows, i]", "flip = 1 - v[rows, i]"),
         ("flip * a[i] + ", ""),
         ("return self.n_visible * conditional", "return conditional"),

@@ -169,8 +169,8 @@ class RBM(Module):
                 self.contrastive_divergence(batch, k, persistent, sparsity, sparsity_cost, rng)
                 optimizer.step()
             if not all(np.all(np.isfinite(p._data)) for p in self.parameters()):
-                raise FloatingPointError(f"RBM.fit: parameters are nan or inf after epoch {epoch + 1}; make a new RBM and lower "
-                                         f"the learning rate, {learning_rate} (Gaussian units want 0.01 or less)")
+                raise FloatingPointError(f"RBM.fit: parameters are nan or inf after epoch {epoch + 1}; make a new RBM and "
+                                         f"lower the learning rate, {learning_rate} (Gaussian units want 0.01 or less)")
         return self
 
     # ---------------------------------------------------------------- use
