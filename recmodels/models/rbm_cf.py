@@ -36,8 +36,8 @@ class RatingRBMNetwork(nn.Module):
         nn.init.normal_(self.U.weight, 0, scale, rng=rng)
         for table in (self.a, *([self.D] if conditional else [])):
             nn.init.zeros_(table.weight)
-        self.register_buffer("levels", np.asarray(levels, np.float32))
-        self.register_buffer("S", polynomials(levels, np.ones(K), order))
+        self.register_buffer("levels", np.asarray(levels, self.b.dtype))
+        self.register_buffer("S", polynomials(levels, np.ones(K), order).astype(self.b.dtype))
         self.hidden, self.k, self.rng = hidden, k, rng
 
     def forward(self, rows, x, i, j, p, q):
