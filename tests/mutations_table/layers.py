@@ -34,6 +34,7 @@ CHAPTERS = [
         ("2 if stage and not n else 1", "2 if stage else 1"),
         ('mode="fan_out", nonlinearity', 'mode="fan_in", nonlinearity'),
         ("ops.relu(self.norm(self.blocks(h)))", "ops.relu(self.blocks(h))"),
+        ("h = ops.max_pool2d(h, 2)", "h = ops.avg_pool2d(h, 2)"),
     ]),
     ("tinydl/nn/convolution.py", LAYERS, [
         ("if in_channels % groups or out_channels % groups", "if in_channels % groups"),

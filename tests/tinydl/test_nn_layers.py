@@ -555,9 +555,12 @@ def test_a_resnet_is_its_stem_blocks_mean_and_linear_map(pre_activation):
     assert gradcheck(lambda *_: net(x), list(net.parameters()), per_element=0, directions=1)
 
 
-def test_the_stem_of_a_resnet_may_be_larger_and_halve_the_image():
-    net = nn.ResNet(1, 3, widths=(4, 6), blocks=1, stem=5, stride=2, rng=0)
-    assert net.stem.weight.shape == (4, 1, 5, 5) and net.stem(Tensor(normal(2, 1, 8, 7))).shape == (2, 4, 4, 4)
+def test_a_resnet_may_pool_what_its_stem_gives():
+    net = nn.ResNet(1, 3, widths=(4, 6), blocks=1, pool=True, rng=0).eval()
+    x = Tensor(normal(2, 1, 8, 6))
+    largest = net.stem(x).data.reshape(2, 4, 4, 2, 3, 2).max(axis=(3, 5))
+    h = net.blocks(F.relu(net.norm(Tensor(largest))))
+    np.testing.assert_allclose(net(x).data, net.last(h.mean(dim=(2, 3))).data, rtol=1e-12)
 
 
 def test_a_residual_block_starts_from_hes_weights():

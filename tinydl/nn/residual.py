@@ -72,14 +72,14 @@ class ResNet(Module):
     """The residual network for small images: a convolution, stages of blocks, the mean of each channel, a linear map.
 
     x (B, in, H, W) -> logits (B, classes). widths: the channels of each stage; every stage but the first halves the image.
-    blocks: how many a stage. stem, stride: the size and the step of the first convolution's window; a step of 2 halves the
-    image before the stages and makes them four times as cheap. With the widths (16, 32, 64) these are the networks of
-    6 blocks + 2 layers of He et al. 2016a, section 4.2.
+    blocks: how many a stage. pool: the largest of each 2 x 2 numbers of the first convolution go on, so that the stages cost
+    a quarter. With the widths (16, 32, 64) these are the networks of 6 blocks + 2 layers of He et al. 2016a, section 4.2;
+    the pooling is that of their larger ones, but before the normalization, which then has a quarter to do.
     """
 
-    def __init__(self, in_channels=1, classes=10, widths=(16, 32, 64), blocks=2, pre_activation=False, stem=3, stride=1, *,
+    def __init__(self, in_channels=1, classes=10, widths=(16, 32, 64), blocks=2, pre_activation=False, pool=False, *,
                  rng=None):
-        self.stem = _he(Conv2d(in_channels, widths[0], stem, stride, padding=stem // 2, bias=False, rng=rng), rng)
+        self.stem = _he(Conv2d(in_channels, widths[0], 3, padding=1, bias=False, rng=rng), rng)
         self.norm = BatchNorm2d(widths[-1] if pre_activation else widths[0])
         before, row = widths[0], []
         for stage, width in enumerate(widths):
@@ -88,10 +88,12 @@ class ResNet(Module):
                 before = width
         self.blocks = Sequential(*row)
         self.last = Linear(widths[-1], classes, rng=rng)
-        self.pre_activation = pre_activation
+        self.pre_activation, self.pool = pre_activation, pool
 
     def forward(self, x):
         h = self.stem(x)
+        if self.pool:
+            h = ops.max_pool2d(h, 2)
         if self.pre_activation:
             h = ops.relu(self.norm(self.blocks(h)))
         else:
