@@ -31,9 +31,9 @@ class IALS(ImplicitRecommender):
     """
     k: int = 64
     weight: float = 0.1
-    reg: float = 0.003
+    reg: float = 0.01
     nu: float = 1.0
-    sweeps: int = 10
+    sweeps: int = 8
     scale: float = 0.1
     seed: int = 0
 

@@ -44,8 +44,7 @@ CHAPTERS = [
     ("recmodels/models/fpmc.py", "recmodels/test_fpmc.py", [
         ("nn.Embedding(n_users + 1, k, n_users, rng=rng)", "nn.Embedding(n_users + 1, k, rng=rng)"),
         ("[self.U(user), self.L(previous)]", "[self.L(previous), self.U(user)]"),
-        ("self.negatives, self.rng, target)", "self.negatives, self.rng)"),
-        ("np.append(target[:, None], negatives, axis=1)", "np.append(negatives, target[:, None], axis=1)"),
+        ("user, *rest = super()", "*rest, user = super()"),
         ("loader = DataLoader(self._rows(log.by_time, log,", "loader = DataLoader(self._rows(log.by_time, self.log_,"),
         ("sampler, self.seed), 4096)", "sampler, rng), 4096)"),
         ("<= self.window * 86400", "< self.window * 86400"),
@@ -53,10 +52,10 @@ CHAPTERS = [
     ]),
     ("recmodels/models/item_knn.py", "recmodels/test_item_knn.py", [
         ("drop_duplicates()", "copy()"),
-        ("(np.sqrt(n[i] * n[j]) + self.shrink)", "np.sqrt(n[i] * n[j])"),
+        ("(np.sqrt(n[i] * n[j]) + shrink)", "np.sqrt(n[i] * n[j])"),
         ("np.lexsort((i, -s, j))", "np.lexsort((-i, -s, j))"),
         ("order = order[i[order] != j[order]]", "pass"),
-        ("< self.neighbours", "<= self.neighbours"),
+        ("< neighbours\n", "<= neighbours\n"),
         ("(j[near], i[near])", "(i[near], j[near])"),
         ("** self.power  #", "** 1  #"),
         ("return h + (scipy", "return (scipy"),
