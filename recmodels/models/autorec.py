@@ -61,8 +61,8 @@ class AutoRec(RowRecommender):
     place of resilient propagation. conditional=False, denoise=0, dropout=0 is the paper's network.
     """
 
-    def __init__(self, by="item", hidden=300, biases=False, conditional=True, denoise=0.4, dropout=0.0, epochs=40,
-                 patience=10, batch_size=256, lr=2e-3, weight_decay=4.0, seed=0, verbose=False):
+    def __init__(self, by="item", hidden=300, biases=False, conditional=True, denoise=0.5, dropout=0.0, epochs=30,
+                 patience=10, batch_size=256, lr=2e-3, weight_decay=6.0, seed=0, verbose=False):
         self.by, self.hidden, self.biases, self.conditional = by, hidden, biases, conditional
         self.denoise, self.dropout = denoise, dropout
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr

@@ -79,15 +79,17 @@ def test_without_biases_nothing_is_added_but_the_mean(split):
     assert model._base(np.array([3]), np.array([4])) == np.float32(model.mean_)
 
 
-def test_dropout_acts_in_training_on_what_is_read_and_on_hidden_units(rows):
-    x, h = np.ones(400, np.float32), np.arange(400) % 5
-    for dropout, changed in (((0.5, 0.0), True), ((0.0, 0.5), True), ((0.0, 0.0), False)):
-        network = AutoRecNetwork(5, 8, True, *dropout, np.random.default_rng(0))
-        batch = [Tensor(a) for a in (np.arange(80), x, np.repeat(np.arange(80), 5), h, np.repeat(np.arange(80), 5), h)]
+@pytest.mark.parametrize("conditional", [True, False])
+@pytest.mark.parametrize("dropout, changed", [((0.5, 0.0), True), ((0.0, 0.5), True), ((0.0, 0.0), False)])
+def test_dropout_acts_in_training_on_what_is_read_and_on_hidden_units(dropout, changed, conditional):
+    """Ratings of 0, where only that there are any can be left out; without D, ratings of 1."""
+    network = AutoRecNetwork(5, 8, conditional, *dropout, np.random.default_rng(0))
+    if conditional:
         network.D.weight.copy_(np.ones((5, 8), np.float32))
-        trained = network.train()(*batch).data
-        rested = network.eval()(*batch).data
-        assert np.array_equal(trained, rested) != changed
+    x, j, i = np.full(400, 1 - conditional, np.float32), np.arange(400) % 5, np.repeat(np.arange(80), 5)
+    batch = [Tensor(a) for a in (np.arange(80), x, i, j, i, j)]
+    trained, rested = network.train()(*batch).data, network.eval()(*batch).data
+    assert np.array_equal(trained, rested) != changed
     np.testing.assert_array_equal(network(*batch).data, rested)
 
 
