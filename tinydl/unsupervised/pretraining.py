@@ -48,10 +48,10 @@ def greedy_pretraining(machines, X, outputs=None, *, rng=None, **options):
     rng, h = generator(rng), X
     for n, machine in enumerate(machines):
         # 1. Train the first layer on the data, without labels: P(h_1 | data).
-        # 3. Do the same with the next layer on the features of the one below, and so on up: P(h_n | h_{n-1}).
         machine.fit(h, rng=rng, **options)
-        # 2. Hold the layer still, and take its features of the data as data.
+        # 2. Hold it still, and take its features of the data as data.
         h = machine.transform(h) if n + 1 < len(machines) else None
+        # 3. Do the same with the next layer, and so on up: P(h_n | h_{n-1}).
     # 4. Put the task's layer on top, P(task | h_N), and fine-tune the whole by back-propagation (with a Trainer).
     return feed_forward(machines, outputs, rng=rng)
 
