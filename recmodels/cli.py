@@ -13,6 +13,12 @@ every check-in so far (streaming):
     recmodels recommend runs/decay --user 17 --at "2012-12-01 20:00" --k 5
     recmodels compare --models popularity,user-counts,user-slot-decay --regime frozen
 
+And of sessions, where a list is for a visit that has just begun:
+
+    recmodels train --model sasrec --data yoochoose --out runs/sasrec
+    recmodels recommend runs/sasrec --session 709,1008 --k 5
+    recmodels compare --models session-markov,session-knn,sasrec --data yoochoose
+
 Every number is printed with its protocol, the sizes of the split and the seeds. What goes wrong is one line on stderr
 and exit code 2.
 """
@@ -25,17 +31,19 @@ import sys
 from tinydl.training import CheckpointError
 
 from .checkin_evaluation import REGIMES
-from .commands import checkins, ratings
+from .commands import checkins, ratings, sessions
 from .commands.common import ALL_MODELS, WrongUse, is_whole
-from .datasets import CHECKIN_DATA, DATA
-from .models import CHECKIN_MODELS, MODELS
+from .datasets import CHECKIN_DATA, DATA, SESSION_DATA
+from .models import CHECKIN_MODELS, MODELS, SESSION_MODELS
 from .runs import load_run
 
-_ONLY = {  # options that only one kind of model has
-    ratings: {"split_seed": "--split-seed", "include_seen": "--include-seen"},
-    checkins: {"regime": "--regime", "at": "--at", "category": "--category", "new": "--new"},
+_ONLY = {  # option: the kinds of model that have it
+    "--split-seed": (ratings,), "--include-seen": (ratings,), "--user": (ratings, checkins),
+    "--regime": (checkins,), "--at": (checkins,), "--category": (checkins,), "--new": (checkins, sessions),
+    "--session": (sessions,),
 }
-_KINDS = {ratings: "ratings", checkins: "check-ins"}
+_KINDS = {ratings: "ratings", checkins: "check-ins", sessions: "sessions"}
+_REGISTRIES = {ratings: MODELS, checkins: CHECKIN_MODELS, sessions: SESSION_MODELS}
 
 
 def main(argv=None):
@@ -56,7 +64,7 @@ def main(argv=None):
 # ---------------------------------------------------------------- the four commands
 def train(args):
     """Fit one model and keep it with all that belongs to it in a run folder."""
-    _verbs(args, [checkins if args.model in CHECKIN_MODELS else ratings]).train(args)
+    _verbs(args, [_kind_of(args.model)]).train(args)
 
 
 def evaluate(args):
@@ -66,9 +74,13 @@ def evaluate(args):
 
 
 def recommend(args):
-    """Print what the model of a run puts on top for one user: titles, or venues at a local time."""
+    """Print what the model of a run puts on top for one user or session: titles, venues at a local time, or items."""
     settings, _ = load_run(args.run)
     verbs = _verbs(args, [_kind(settings)])
+    wanted = "session" if verbs is sessions else "user"
+    if getattr(args, wanted) is None:
+        raise WrongUse(f"{args.run} holds a model of {_KINDS[verbs]}: say for whom, as in " + (
+            "--session 12,45,3" if verbs is sessions else "--user 17"))
     if verbs is checkins and args.at is None:
         raise WrongUse(f"{args.run} holds a model of check-ins: say for what local time, as in --at \"2012-12-01 20:00\"")
     verbs.recommend(args, settings)
@@ -81,21 +93,26 @@ def compare(args):
     if args.runs:
         _verbs(args, [_kind(load_run(folder)[0]) for folder in args.runs]).compare_runs(args.runs)
     else:
-        _verbs(args, [checkins if name in CHECKIN_MODELS else ratings for name in args.models]).compare_models(args)
+        _verbs(args, [_kind_of(name) for name in args.models]).compare_models(args)
 
 
 def _kind(settings):
-    return checkins if "regime" in settings else ratings
+    return checkins if "regime" in settings else sessions if settings.get("task") == "sessions" else ratings
+
+
+def _kind_of(name):
+    return next(kind for kind, models in _REGISTRIES.items() if name in models)
 
 
 def _verbs(args, kinds):
     """The module of the one kind that all models are of; an option of the other kind is an error."""
-    if len(set(kinds)) > 1:
-        raise WrongUse("compare: got models of ratings and models of check-ins, want one kind: their metrics differ")
-    other = next(kind for kind in _ONLY if kind is not kinds[0])
-    for name, option in _ONLY[other].items():
-        if getattr(args, name, None) is not None:
-            raise WrongUse(f"{option} is for models of {_KINDS[other]}, got one of {_KINDS[kinds[0]]}: leave it out")
+    different = [name for kind, name in _KINDS.items() if kind in kinds]
+    if len(different) > 1:
+        raise WrongUse(f"compare: got models of {' and models of '.join(different)}, want one kind: their metrics differ")
+    for option, having in _ONLY.items():
+        if kinds[0] not in having and getattr(args, option[2:].replace("-", "_"), None) is not None:
+            raise WrongUse(f"{option} is for models of {' and '.join(_KINDS[kind] for kind in having)}, got one of "
+                           f"{_KINDS[kinds[0]]}: leave it out")
     return kinds[0]
 
 
@@ -111,7 +128,7 @@ def _parser():
 
     one, again, top, many = (commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
                              for function in (train, evaluate, recommend, compare))
-    names = f"of ratings: {', '.join(MODELS)}; of check-ins: {', '.join(CHECKIN_MODELS)}"
+    names = "; ".join(f"of {_KINDS[kind]}: {', '.join(models)}" for kind, models in _REGISTRIES.items())
 
     one.add_argument("--model", type=_model_name, required=True, metavar="NAME", help=names)
     one.add_argument("--seed", type=_seed, default=0, help="of weights and the order of batches (default 0)")
@@ -122,7 +139,8 @@ def _parser():
     many.add_argument("--seeds", type=_list_of(_seed), default=[0], metavar="0,1", help="model seeds (default 0)")
 
     for command in (one, many):
-        command.add_argument("--data", default="auto", help=f"{DATA}; of check-ins {CHECKIN_DATA} (default auto)")
+        command.add_argument("--data", default="auto", help=f"{DATA}; of check-ins {CHECKIN_DATA}; of sessions "
+                             f"{SESSION_DATA} (default auto)")
         command.add_argument("--split-seed", type=_seed, help="of the random split of ratings (default 0)")
         command.add_argument("--set", type=_setting, action="append", default=[], metavar="PARAM=VALUE",
                              help="a parameter of the model, such as k=32 or hidden=128,64; may be given many times")
@@ -136,14 +154,15 @@ def _parser():
     for command in (one, again, many):
         command.add_argument("--regime", choices=REGIMES, help="of check-ins: what features may look back on (default "
                              "frozen, or the run's)")
-    top.add_argument("--user", required=True, metavar="ID")
+    top.add_argument("--user", metavar="ID", help="of ratings and check-ins: for whom")
+    top.add_argument("--session", metavar="A,B", help="of sessions: the items so far, as 12,45,3")
     top.add_argument("--k", type=_positive, default=10, help="how many (default 10)")
     top.add_argument("--include-seen", action="store_true", default=None,
                      help="of ratings: also what the user rated in the training data")
     top.add_argument("--at", metavar="TIME", help="of check-ins: the local time, as in \"2012-12-01 20:00\"")
     top.add_argument("--category", metavar="NAME", help="of check-ins: only venues of this category, such as Bar")
     top.add_argument("--new", action="store_true", default=None,
-                     help="of check-ins: only venues where the user has not been until then")
+                     help="of check-ins: only venues where the user has not been until then; of sessions: no item twice")
 
     for command, function in ((one, train), (again, evaluate), (top, recommend), (many, compare)):
         command.set_defaults(command=function)

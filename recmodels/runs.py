@@ -1,8 +1,8 @@
 """A run folder: what was asked for and what came out, so that a number can be looked up, checked and continued.
 
     settings.json       model, its parameters, data and their fingerprint, split, seeds, protocol
-    metrics.json        the row of `evaluate_ratings`, or of `fit_and_evaluate` (check-ins)
-    model.npz           the fitted model: `Recommender.load` reads it, or `CheckInRecommender.load`
+    metrics.json        the row of `evaluate_ratings`, or of `fit_and_evaluate` (check-ins, sessions)
+    model.npz           the fitted model: `Recommender.load` reads it, or that of `CheckInRecommender`, `SessionRecommender`
     history.csv         one row an epoch, where the model trains in epochs
     learning_curve.png  the same as a figure, where matplotlib is installed
 """
@@ -19,8 +19,12 @@ _SETTINGS = ("model", "parameters", "data", "fingerprint", "synthetic", "seed", 
 
 
 def fingerprint(data):
-    """A checksum of users, items and ratings (of check-ins: times) in their order: the same split of the same data?"""
+    """A checksum of users, items and ratings (of check-ins: times; of sessions: theirs) in their order: the same data?"""
     total = 0
+    if not hasattr(data, "frame"):
+        for values in (data.ids, data.start, data.items):
+            total = zlib.crc32(values.tobytes(), total)
+        return f"{len(data)}-{total:08x}"
     for column in ("user", "item", "rating") if "rating" in data.frame else ("user", "item", "timestamp", "local"):
         values = data.frame[column].to_numpy()
         total = zlib.crc32(values.tobytes() if values.dtype.kind in "iuf" else "\n".join(values).encode(), total)
@@ -53,7 +57,8 @@ def save_run(folder, model, settings, row, history=None):
 
 
 def load_run(folder):
-    """(settings, metrics) of the run in `folder`. Settings of a model of check-ins name a regime, others a split_seed."""
+    """(settings, metrics) of the run in `folder`. Settings of a model of check-ins name a regime, of one of sessions
+    the task, of others a split_seed."""
     folder, read = pathlib.Path(folder), []
     if not (folder / "settings.json").is_file():
         raise FileNotFoundError(f"{folder} is not a run folder (it has no settings.json): name one that `recmodels train "
@@ -62,7 +67,7 @@ def load_run(folder):
         try:
             content = json.loads((folder / name).read_text())
             missing = [key for key in keys if key not in content]
-            if name == "settings.json" and "regime" not in content and "split_seed" not in content:
+            if name == "settings.json" and not {"regime", "task", "split_seed"} & set(content):
                 missing.append("split_seed")
         except (OSError, ValueError, TypeError) as error:
             raise ValueError(f"{folder / name} is damaged ({error}): train the run again") from error

@@ -1,9 +1,9 @@
 """What the verbs share: models by name with their settings, labels in tables, lines on the terminal."""
 
-from ..models import CHECKIN_MODELS, MODELS
+from ..models import CHECKIN_MODELS, MODELS, SESSION_MODELS
 from ..runs import fingerprint, load_run
 
-ALL_MODELS = {**MODELS, **CHECKIN_MODELS}
+ALL_MODELS = {**MODELS, **CHECKIN_MODELS, **SESSION_MODELS}
 _ELSEWHERE = {"seed": "say --seed S", "verbose": "say --quiet for no lines while training",
               "regime": "say --regime frozen or --regime streaming"}  # parameters with an option of their own
 
