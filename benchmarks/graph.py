@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 
 import numpy as np
 
@@ -90,7 +91,9 @@ def torch_side(symmetric):
         n_users, n_items, layers = problem["sizes"].tolist()
         matrix = bipartite(problem["user"], problem["item"], n_users, n_items).matrix
         parts = matrix.indptr, matrix.indices, matrix.data.astype(np.float32)
-        A = torch.sparse_csr_tensor(*map(torch.from_numpy, parts), size=matrix.shape)
+        with warnings.catch_warnings():  # "in beta state"
+            warnings.simplefilter("ignore")
+            A = torch.sparse_csr_tensor(*map(torch.from_numpy, parts), size=matrix.shape)
         users, items = torch.from_numpy(problem["user"]), torch.from_numpy(problem["item"])
 
         class Symmetric(torch.autograd.Function):
