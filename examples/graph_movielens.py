@@ -24,17 +24,17 @@ from recmodels.implicit_evaluation import ACTIVITY, compare_table, evaluate_impl
 from recmodels.models import IMPLICIT_MODELS
 from recmodels.splits import user_random_split
 
-MODELS = {**IMPLICIT_MODELS, "softmax-mf": partial(IMPLICIT_MODELS["lightgcn"], layers=0)}
+MODELS = {**IMPLICIT_MODELS, "softmax-mf": partial(IMPLICIT_MODELS["lightgcn"], layers=0, lr=0.03, weight_decay=0.1)}
 SHOWN = ("implicit-popularity", "implicit-item-knn", "ials", "bpr-mf", "softmax-mf", "ngcf", "lightgcn", "graph-attention")
 GRAPHS, BASELINES = ("lightgcn", "graph-attention"), ("bpr-mf", "implicit-item-knn")
 TRIED = {  # beside a model's own settings, what else was tried on validation
-    "implicit-item-knn": [dict(neighbours=30), dict(neighbours=300), dict(shrink=20.0)],
-    "ials": [dict(reg=0.001), dict(reg=0.01), dict(weight=0.3)],
-    "bpr-mf": [dict(weight_decay=0.3), dict(negatives=16), dict(lr=5e-3)],
-    "softmax-mf": [dict(weight_decay=0.3), dict(lr=0.02), dict(negatives=64)],
-    "ngcf": [dict(lr=0.02), dict(layers=1), dict(weight_decay=0.02)],
-    "lightgcn": [dict(layers=1), dict(layers=3), dict(lr=0.05)],
-    "graph-attention": [dict(layers=1), dict(score="dot"), dict(lr=0.05)],
+    "implicit-item-knn": [dict(neighbours=100), dict(neighbours=100, shrink=0.0), dict(shrink=20.0)],
+    "ials": [dict(reg=0.003), dict(reg=0.03), dict(weight=0.3)],
+    "bpr-mf": [dict(weight_decay=0.3), dict(lr=0.02, batch_size=8192, negatives=8), dict(lr=5e-3)],
+    "softmax-mf": [dict(weight_decay=0.3), dict(lr=0.1, weight_decay=0.02), dict(lr=0.01)],
+    "ngcf": [dict(lr=0.05), dict(layers=1), dict(weight_decay=0.1)],
+    "lightgcn": [dict(layers=1), dict(layers=3), dict(weight_decay=0.05)],
+    "graph-attention": [dict(layers=1), dict(score="dot"), dict(weight_decay=0.05)],
 }
 LAYERS = (1, 2, 3)
 QUICK = {"k": 16, "epochs": 3, "sweeps": 2, "batch_size": 2048}

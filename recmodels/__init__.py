@@ -10,12 +10,15 @@
     negatives.py     items that were not chosen, for training rankers; ranking_losses.py: the losses that take them
     recommender.py   what every model of ratings offers: fit, predict, recommend, save, load
     checkin_recommender.py  the same of models of check-ins, frozen and streaming; visit_log.py: what they look back on
-    estimator.py     what both share: parameters by name, files
+    implicit_recommender.py  the same of models of implicit feedback: who chose what, without ratings
+    graph.py         graphs of users and items: sums over neighbours, attention to neighbours
+    estimator.py     what all share: parameters by name, files
     models/          the models, from means and biases on; MODELS and CHECKIN_MODELS, all of them by name
     evaluation.py    one model on one split -> one row of a table
     ranking_metrics.py  recall, precision, AP, nDCG, .. of a ranked list; their expectations where scores tie
     ranking.py       every query ranks the full catalogue: tables by stratum, lists; bootstrap.py: is the difference luck?
     runs.py          run folders: what was asked for and what came out
+    implicit_evaluation.py  which of the items that he does not have will a user choose?
     checkin_evaluation.py   events, contexts and new venues of a split of check-ins, frozen and streaming
     cli.py           recmodels train | evaluate | recommend | compare; commands/: what they do
 

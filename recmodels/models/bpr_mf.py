@@ -33,7 +33,7 @@ class BPRMF(ImplicitNetwork):
     over batches, a rate that falls along a cosine, and no biases. After fit: `network_`, `history_`, `best_epoch_`.
     """
 
-    def __init__(self, k=64, loss="bpr", negatives=4, power=0.0, scale=0.1, epochs=40, patience=4, batch_size=4096, lr=5e-3,
+    def __init__(self, k=64, loss="bpr", negatives=4, power=0.0, scale=0.1, epochs=20, patience=4, batch_size=4096, lr=1e-2,
                  weight_decay=0.1, seed=0, verbose=False):
         self.k, self.loss, self.negatives, self.power, self.scale = k, loss, negatives, power, scale
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr

@@ -34,8 +34,8 @@ class ImplicitItemKNN(ImplicitRecommender):
     Two items are alike if the same users have them (Deshpande and Karypis 2004), which `neighbours` and `shrink`
     restrict as in `item_knn.py`. After fit: `similar_` (I, I), sparse.
     """
-    neighbours: int = 100
-    shrink: float = 0.0
+    neighbours: int = 30
+    shrink: float = 5.0
 
     def __post_init__(self):
         check_nearest(self)

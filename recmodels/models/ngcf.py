@@ -34,7 +34,7 @@ class NGCF(GraphRecommender):
     """
 
     def __init__(self, k=64, layers=2, neighbours=None, loss="sampled-softmax", negatives=16, power=0.0, scale=0.1,
-                 epochs=20, patience=3, batch_size=16384, lr=5e-3, weight_decay=0.1, seed=0, verbose=False):
+                 epochs=10, patience=3, batch_size=16384, lr=0.02, weight_decay=0.05, seed=0, verbose=False):
         self.k, self.layers, self.neighbours = k, layers, neighbours
         self.loss, self.negatives, self.power, self.scale = loss, negatives, power, scale
         self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
