@@ -11,15 +11,18 @@
     recommender.py   what every model of ratings offers: fit, predict, recommend, save, load
     checkin_recommender.py  the same of models of check-ins, frozen and streaming; visit_log.py: what they look back on
     implicit_recommender.py  the same of models of implicit feedback: who chose what, without ratings
+    session_recommender.py   the same of models of sessions: what comes next? session_neural.py: what their networks share,
+                     catalogue_loss.py: the softmax over a whole catalogue, in blocks
     graph.py         graphs of users and items: sums over neighbours, attention to neighbours
     estimator.py     what all share: parameters by name, files
-    models/          the models, from means and biases on; MODELS and CHECKIN_MODELS, all of them by name
+    models/          the models, from means and biases on; MODELS, CHECKIN_MODELS, SESSION_MODELS, all of them by name
     evaluation.py    one model on one split -> one row of a table
     ranking_metrics.py  recall, precision, AP, nDCG, .. of a ranked list; their expectations where scores tie
     ranking.py       every query ranks the full catalogue: tables by stratum, lists; bootstrap.py: is the difference luck?
     runs.py          run folders: what was asked for and what came out
     implicit_evaluation.py  which of the items that he does not have will a user choose?
     checkin_evaluation.py   events, contexts and new venues of a split of check-ins, frozen and streaming
+    session_evaluation.py   the last item of each session, and every item, after those before it
     cli.py           recmodels train | evaluate | recommend | compare; commands/: what they do
 
 Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.

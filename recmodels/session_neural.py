@@ -142,8 +142,8 @@ class NeuralSessions(TrainedInEpochs, SessionRecommender):
     `best_epoch_`.
     """
 
-    def __init__(self, k=100, dropout=0.4, smoothing=0.1, categories=True, recent=10, longest=30, epochs=7,
-                 patience=2, batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
+    def __init__(self, k=100, dropout=0.3, smoothing=0.1, categories=True, recent=10, longest=30, epochs=6,
+                 patience=2, batch_size=128, lr=8e-3, weight_decay=0.0, seed=0, verbose=False):
         for name, value in locals().items():
             if name not in ("self", "__class__"):
                 setattr(self, name, value)
