@@ -12,14 +12,24 @@ from examples import attention_alignment as example
 from examples import dates
 
 
-def test_quick_run_keeps_its_claim_and_leaves_a_figure_and_a_record(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(example, "SCORES", {name: example.SCORES[name] for name in ("location-based", *example.BEST)})
+def test_quick_run_keeps_its_claims_and_leaves_a_figure_and_a_record(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(example, "SCORES", {"additive": example.SCORES["additive"]})  # one score is enough, and no attention
+    monkeypatch.setattr(example, "FIRST", ("additive",))
     assert example.main(["--quick", "--out", str(tmp_path)]) == 0
-    assert "1 of 1 claims hold" in capsys.readouterr().out
+    assert "3 of 3 claims hold" in capsys.readouterr().out
     assert (tmp_path / "attention_alignment.png").stat().st_size > 10_000
     rows = json.loads((tmp_path / "results.json").read_text())["rows"]
-    assert list(rows) == ["location-based", *example.BEST, "no attention"]
-    assert all(0 <= row["exact"] <= 1 for row in rows.values()) and "weight_on_it" not in rows["no attention"]
+    assert list(rows) == ["additive", "no attention"] and "weight_on_it" not in rows["no attention"]
+    assert rows["additive"]["parameters"] - rows["no attention"]["parameters"] == 48 * 96 + 48 + 48 * 48
+
+
+def test_the_claims_fail_where_a_number_misses(capsys):
+    good = {"exact": 0.995, "dates_2": 0.99, "largest_there": 0.9}
+    rows = {**{name: dict(good) for name in example.BEST}, "no attention": {"dates_2": 0.5}}
+    for change, missed in (({}, 0), ({"exact": 0.98}, 1), ({"dates_2": 0.54}, 1)):
+        example.arguments("attention_alignment")  # forgets the claims before
+        example.claims({**rows, "general": {**good, **change}}, quick=False)
+        assert capsys.readouterr().out.count("FAILS") == missed
 
 
 def test_every_way_to_write_a_date_says_the_same_day():
