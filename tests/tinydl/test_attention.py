@@ -237,6 +237,12 @@ def test_what_does_not_fit_is_refused_with_its_shapes(shapes, mask, error, words
         F.scaled_dot_product_attention(*(normal(*s) for s in shapes), None if mask is None else np.ones(mask, bool))
 
 
+def test_whole_numbers_are_refused():
+    whole = np.ones((2, 3), int)
+    with pytest.raises(TypeError, match="want floating numbers"):
+        ops.attention(whole, whole, whole)
+
+
 def test_numbers_among_booleans_are_refused():
     with pytest.raises(TypeError, match="want booleans"):
         ops.attention(normal(2, 3), normal(2, 3), normal(2, 3), keep=(np.ones((2, 2)),))

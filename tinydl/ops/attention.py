@@ -140,6 +140,9 @@ def _check_shapes(q, k, v, bias, keep):
     if not fits:
         raise ValueError(f"attention: got q {shapes[0]}, k {shapes[1]} and v {shapes[2]}, want (..., L, E), (..., S, E) and "
                          "(..., S, F) with at most two leading axes, which broadcast; reshape more into these")
+    if any(a.dtype.kind != "f" for a in (q, k, v)):
+        raise TypeError(f"attention: got q, k and v of {q.dtype}, {k.dtype} and {v.dtype}, want floating numbers; "
+                        "call .float()")
     full = (*lead, shapes[0][-2], shapes[1][-2])
     for mask in keep if bias is None else (bias, *keep):
         shape = np.shape(mask)

@@ -20,7 +20,6 @@ def forward(Q, K, V, bias, keep, causal, scale, p, seed, y):
     Q, shape = Q * Q.dtype.type(scale), np.shape(bias)
     masks = [None if a is None else four_axes(a) for a in (bias, *keep)]
     blocks, logs = _blocks(*Q.shape[:3], K.shape[2], causal), np.empty(Q.shape[:3], Q.dtype)
-
     small, weights = Q.shape[2] * K.shape[2] * max(Q.shape[3], V.shape[3]) <= SMALL, {}
 
     def scores(b, i, keys):
@@ -137,7 +136,7 @@ def causal_block(i, keys):
 
 
 def four_axes(a, lead=None):
-    """(..., n, m) -> (B, H, n, m), the leading axes broadcast to `lead` first. No copy, but for what is scaled."""
+    """(..., n, m) -> (B, H, n, m), the leading axes broadcast to `lead` first; a view"""
     if lead is not None:
         a = np.broadcast_to(a, (*lead, *a.shape[-2:]))
     return np.reshape(a, (*(1,) * (4 - np.ndim(a)), *np.shape(a)))
