@@ -81,7 +81,7 @@ def run(name, description, names, goals, published, quick, page, argv=None):
     tables(results, first.test.floor_mse if data.synthetic else None)
     for model, rmse in published.items():
         print(f"published, {model}: {rmse}")
-    fig, (left, right) = figure(1, 2, size=(11, 4.2), synthetic=data.synthetic, title=f"{description.splitlines()[0][:80]}")
+    fig, (left, right) = figure(1, 2, size=(11, 4.2), synthetic=data.synthetic, title=description.split(":")[0])
     curves(left, results, names)
     page(fitted, first, right)
     save_figure(fig, folder / f"{name}.png")
