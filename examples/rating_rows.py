@@ -43,9 +43,8 @@ def curves(ax, results, names):
         best = int(np.argmin(rmse))
         ax.plot(history["epoch"], rmse, color=COLOURS[colour], label=name)
         ax.plot(history["epoch"][best], rmse[best], marker, color=COLOURS[colour])
-    lowest = min(min(row["history"]["valid_loss"]) for row in (results[name][0] for name in names)) ** 0.5
-    ax.set(xlabel="epoch", ylabel="validation RMSE, first seed",
-           ylim=(lowest - 0.01, max(results["biases"][0]["valid"]["rmse"], lowest) + 0.03))
+    best = [results[name][0]["valid"]["rmse"] for name in (*BASELINES, *names)]
+    ax.set(xlabel="epoch", ylabel="validation RMSE, first seed", ylim=(min(best) - 0.01, max(best) + 0.03))
     ax.legend(frameon=False, fontsize=8)
 
 
