@@ -134,7 +134,7 @@ class RatingRBM(RowRecommender):
     that of training ratings, while the paper also knew which pairs would be asked for.
     """
 
-    def __init__(self, by="item", hidden=100, levels=(1, 2, 3, 4, 5), order=1, conditional=True, k=1, scale=0.05, epochs=50,
+    def __init__(self, by="item", hidden=100, levels=(1, 2, 3, 4, 5), order=1, conditional=True, k=1, scale=0.05, epochs=32,
                  patience=10, batch_size=64, lr=0.01, weight_decay=1.0, seed=0, verbose=False):
         self.by, self.hidden, self.levels, self.order, self.conditional = by, hidden, levels, order, conditional
         self.k, self.scale = k, scale
