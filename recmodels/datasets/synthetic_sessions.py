@@ -57,7 +57,7 @@ class SyntheticSessions(Sessions):
         return float(np.partition(y, -k, axis=1)[:, -k:].sum(axis=1).mean())
 
 
-def synthetic_sessions(sessions=4_000, items=200, intents=3, exploration=0.2, more=0.7, rng=0):
+def synthetic_sessions(sessions=6_000, items=60, intents=3, exploration=0.2, more=0.7, rng=0):
     """A Split of SyntheticSessions: 70 % train, 15 % validate, 15 % test.
 
     intents: C; exploration: e; more: the chance that a session of two items or more goes on. rng: seed or generator.

@@ -49,7 +49,7 @@ def test_claims_fail_where_a_rival_is_better(split, found, capsys):
     common.arguments("test")
     example.claims(found, "narm", split, quick=False)  # one epoch of a small network: the chain is better
     assert common.finish() == 1
-    assert "FAILS  Recall@20 of narm, last items, beside the best rival, session-" in capsys.readouterr().out
+    assert "FAILS  MRR@20 of narm, last items, beside the Markov chain" in capsys.readouterr().out
 
 
 def test_a_quick_run_writes_its_record_and_figure(tmp_path, capsys):
