@@ -142,7 +142,7 @@ def main(argv=None):
     images = hold_out(load(args.data, args.quick, args.seeds[0]), args.seeds[0])
     shape, parts = images.test[0].shape[2:], {part: x.reshape(len(x), -1) > 0.5 for part, (x, _) in zip(
         PARTS, (images.train, images.valid, images.test), strict=True)}
-    hidden, steps = (100, 1000) if args.quick else (500, 10_000)
+    hidden, steps = (100, 1000) if args.quick else (500, 8000)
     epochs = args.epochs or (10 if args.quick else 5)
     print(f"protocol: pixels on above 0.5, {hidden} hidden units, {epochs} epochs in batches of 100, momentum 0.5, learning "
           f"rates {', '.join(str(way['learning_rate']) for way in WAYS.values())} falling to 0; log Z from 100 chains of "
