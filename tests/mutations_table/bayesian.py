@@ -40,6 +40,7 @@ CHAPTERS = [
         ("log_variance + error * error", "2 * log_variance + error * error"),
         ("self.kl_weight * output[:, 2].mean()", "output[:, 2].mean()"),
         ("added[unread] = 0", "pass"),
+        ("\"lr\": 10 * self.lr", "\"lr\": self.lr"),
         ("added = kl_weight * np.maximum(0,", "added = np.maximum(0,"),
         ("np.maximum(0, table.std().detach().numpy() ** -2 - prior)", "np.abs(table.std().detach().numpy() ** -2 - prior)"),
         ("((valid[2] - np.clip(y, *self.rating_range_)) ** 2 / (noise + spread))", "((valid[2] - y) ** 2 / noise)"),

@@ -84,6 +84,12 @@ def test_warm_deviations_count_each_rating_once(trained, split):
                                np.exp(trained.network_.s_m.prior.log_std.item()), rtol=1e-9)
 
 
+def test_all_is_trained_and_deviations_ten_times_as_fast(fitted):
+    others, rho = fitted._parameter_groups()
+    assert rho["lr"] == 10 * fitted.lr and len(rho["params"]) == 4
+    assert len(others["params"]) + 4 == len(list(fitted.network_.parameters()))
+
+
 def test_deviations_are_noise_and_spread_of_the_draws(fitted, split):
     users, items, ratings = fitted._encode(split.valid)
     w = fitted.network_.state_dict()
