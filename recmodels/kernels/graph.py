@@ -24,7 +24,7 @@ def neighbour_sum(start, columns, weight, x):
     y = np.zeros((R, D), x.dtype)
     for part in prange(PARTS):
         first = np.searchsorted(start[:R], len(columns) * part // PARTS)
-        end = R if part == PARTS - 1 else np.searchsorted(start[:R], len(columns) * (part + 1) // PARTS)
+        end = np.searchsorted(start[:R], len(columns) * (part + 1) // PARTS)  # rows that start at the end have no edges
         for i in range(first, end):
             y_i = y[i]
             for n in range(start[i], start[i + 1]):

@@ -6,7 +6,7 @@ GRAPH, IMPLICIT = "recmodels/test_graph.py", "recmodels/test_implicit.py"
 
 CHAPTERS = [
     ("recmodels/kernels/graph.py", f"{KERNELS} {GRAPH} -k 'neighbour or segment or gradients'", [
-        ("if part == PARTS - 1 else", "if part == PARTS else"),
+        ("len(columns) * (part + 1) // PARTS", "len(columns) * part // PARTS"),
         ("y_i[d] += w * x_n[d]", "y_i[d] = w * x_n[d]"),
         ("y = np.exp(e - top[row])", "y = np.exp(e)"),
         ("y * (dy - np.bincount", "y * (0 * dy - np.bincount"),

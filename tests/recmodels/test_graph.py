@@ -25,7 +25,7 @@ def random_graph(rows, columns, n, seed):
 graphs = st.builds(random_graph, st.integers(1, 6), st.integers(1, 7), st.integers(0, 15), st.integers(0, 10**6))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(graphs, st.integers(0, 4), st.booleans())
 def test_sums_over_neighbours_are_their_definition(graph, D, compiled):
     x, alpha = tensor(graph.shape[1], D).data, tensor(len(graph), seed=1).data
@@ -45,7 +45,7 @@ def test_sums_over_neighbours_are_their_definition(graph, D, compiled):
     np.testing.assert_array_equal(graph.rows[graph.order], graph.T.columns)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(st.integers(0, 4), max_size=6), st.booleans(), st.sampled_from([1.0, 300.0]))
 def test_softmax_of_segments(lengths, compiled, scale):
     """Each segment alone, of large numbers too; a segment that is empty has nothing to sum to."""

@@ -108,12 +108,12 @@ def test_parameters_that_are_refused_when_given(name, changes):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_parameter_has_an_effect(name, split):
-    base = make(name, epochs=2, seed=1).fit(split.train).scores(split.train.users_seen)
+    base = make(name, epochs=1, seed=1).fit(split.train).scores(split.train.users_seen)
     changes = {"k": 4, "loss": "bpr" if name != "bpr-mf" else "sampled-softmax", "negatives": 2, "power": 1.0, "scale": 0.3,
-               "epochs": 3, "batch_size": 32, "lr": 0.03, "weight_decay": 5.0, "seed": 2, "layers": 1, "neighbours": 2,
+               "epochs": 2, "batch_size": 32, "lr": 0.03, "weight_decay": 5.0, "seed": 2, "layers": 1, "neighbours": 2,
                "score": "dot"}
     for key in changes.keys() & IMPLICIT_MODELS[name]().get_params().keys():
-        other = make(name, **{"epochs": 2, "seed": 1, key: changes[key]}).fit(split.train).scores(split.train.users_seen)
+        other = make(name, **{"epochs": 1, "seed": 1, key: changes[key]}).fit(split.train).scores(split.train.users_seen)
         assert not np.allclose(base, other, rtol=1e-6, atol=0), key
 
 
