@@ -435,7 +435,8 @@ def combined_joint(model, w, u, i):
     return sigmoid(y) if model.output == "probability" else model.mean_ + y
 
 
-FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, BayesianNeuralMF: neural_mf, FactorizationMachine: factorization_machine,
+FORMULAS = {BiasedMF: biased_mf, NeuralMF: neural_mf, BayesianNeuralMF: neural_mf,
+            FactorizationMachine: factorization_machine,
             DeepRegression: deep_regression, WideDeep: wide_deep, CombinedJoint: combined_joint}
 
 

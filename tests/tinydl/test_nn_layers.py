@@ -180,7 +180,8 @@ CASES = {
 CONTAINERS = ("Module", "ModuleDict", "ModuleList")  # they have no forward; test_nn_module.py
 OWN_TESTS = ("Dropout", "Dropout2d", "ResNet",       # random, or whole networks; below
              "RNN", "LSTM", "GRU", "RNNCell", "LSTMCell", "GRUCell",  # test_nn_recurrent.py
-             "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder", "PositionalEncoding",  # test_nn_attention.py
+             "MultiheadAttention", "TransformerEncoderLayer", "TransformerEncoder",  # test_nn_attention.py
+             "PositionalEncoding",
              "BayesianLinear", "BayesianEmbedding", "GaussianPrior", "ScaleMixturePrior")  # test_nn_bayesian.py
 FLOAT32 = [name for name in CASES if name.split()[0] in (
     "Linear", "Bilinear", "LayerNorm", "BatchNorm1d", "BatchNorm2d", "Conv1d", "Conv2d", "ConvTranspose2d", "ResidualBlock")]
