@@ -13,7 +13,6 @@ CHAPTERS = [
         ("de[n] = y[n] * (dy[n] - total)", "de[n] = y[n] * dy[n]"),
     ]),
     ("recmodels/graph.py", GRAPH, [
-        ("matrix.sum_duplicates()", "pass"),
         ("np.lexsort((self.rows, self.columns))", "np.argsort(self.rows)"),
         ("pair = np.unique(users * n_items + items)", "pair = users * n_items + items"),
         ("lambda dy: _propagate(dy, graph=graph.T)", "lambda dy: _propagate(dy, graph=graph)"),
