@@ -42,8 +42,8 @@ QUICK = {"k": 16, "epochs": 3, "sweeps": 2, "batch_size": 2048}
 
 def make(name, quick, **changes):
     model = MODELS[name]()
-    quick = {key: value for key, value in QUICK.items() if quick and key in model.get_params()}
-    return model.clone(**quick, **{key: value for key, value in changes.items() if key in model.get_params()})
+    changes |= QUICK if quick else {}
+    return model.clone(**{key: value for key, value in changes.items() if key in model.get_params()})
 
 
 def tune(split, quick, seed):
