@@ -142,13 +142,14 @@ class CheckInRecommender(Estimator):
         return self._scores(self.log_.rows(users), local.astype(np.int64), timestamps.astype(np.int64))
 
     # ---------------------------------------------------------------- recommend
-    def recommend(self, users, at, k=10, exclude=None, category=None):
+    def recommend(self, users, at, k=10, exclude=None, category=None, explain=False):
         """The k venues with the highest scores for each user at a local time: a DataFrame of user, rank, item, score.
 
         users: a list of ids, or one. at: "2012-12-01 20:00", a datetime or local seconds, one for all users or a list of one
         for each; UTC is taken from the check-in of the log that is nearest in time. exclude: "visited" (the user's own
         venues until then), or a list of venue ids. category: the name of the only category that lists may hold. Where
-        fewer than k are left the list is shorter. Equal scores stand in the order of venue ids.
+        fewer than k are left the list is shorter. Equal scores stand in the order of venue ids. explain: a column more,
+        why, {what: its part of the score}; for models whose score is a sum (`explanations.py`).
         """
         self._check_fitted()
         users, k = np.atleast_1d(id_array(users)), check_k("recommend", k)
@@ -170,7 +171,12 @@ class CheckInRecommender(Estimator):
                 start, items = self.log_.visited(rows[block], timestamps[block])
                 y[np.repeat(np.arange(len(y)), np.diff(start)), items] = -np.inf
             return y
-        return best_lists(users, self.items_, k, scores)
+        lists = best_lists(np.arange(len(users)), self.items_, k, scores)
+        query = lists["user"].to_numpy()
+        lists["user"] = users[query].tolist()
+        if explain:
+            lists["why"] = self._why(rows[query], local[query], timestamps[query], self.items_.get_indexer(lists["item"]))
+        return lists
 
     def _moments(self, at, n):
         """Local and UTC seconds (n,) of `at`."""

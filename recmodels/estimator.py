@@ -34,6 +34,11 @@ class Estimator:
         """Take back what `_store` gave."""
         raise NotImplementedError(f"{type(self).__name__} defines no _take_back")
 
+    def _why(self, *pairs):
+        """[{what: its part of the score}] of pairs, for recommend(..., explain=True)."""
+        raise NotImplementedError(f"{type(self).__name__} does not explain its scores, want a model whose score is a sum of "
+                                  "parts, such as a factorization machine; or leave out explain=True")
+
     def _refit_settings(self):
         """What `refit` gives to the second model's `_fit` beside the data: what validation chose for this one."""
         return {}

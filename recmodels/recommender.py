@@ -107,19 +107,23 @@ class Recommender(Estimator):
         return self.users_.codes(users), self.items_.codes(items)
 
     # ---------------------------------------------------------------- recommend
-    def recommend(self, users, k=10, exclude_seen=True):
+    def recommend(self, users, k=10, exclude_seen=True, explain=False):
         """The k items with the highest scores for each user: a DataFrame of user, rank (from 1), item, score.
 
         users: a list of ids, or one; a user who is named twice gets two lists. exclude_seen: leave out what the user
         rated in the training data. The candidates are all items that have a training rating: of the others nothing was
         learned. Where fewer than k are left the list is shorter. An unknown user gets the average user's list. Equal
         scores stand in the order of item ids; scores of ratings are not clipped to the scale, which would make more equal.
+        explain: a column more, why, {what: its part of the score}; for models whose score is a sum (`explanations.py`).
         """
         self._check_fitted()
         users, k = np.atleast_1d(id_array(users)), check_k("recommend", k)
         codes, candidates = self.users_.codes(users), np.unique(self._seen_items)
-        return best_lists(users, self.items_.ids[candidates - 1], k,
-                          lambda rows: self._ranking_scores(codes[rows], candidates, exclude_seen))
+        lists = best_lists(users, self.items_.ids[candidates - 1], k,
+                           lambda rows: self._ranking_scores(codes[rows], candidates, exclude_seen))
+        if explain:
+            lists["why"] = self._why(self.users_.codes(lists["user"]), self.items_.codes(lists["item"]))
+        return lists
 
     def _ranking_scores(self, users, items, exclude_seen):
         """Scores (b, n) of every item code for every user code, -inf where the user has seen the item."""

@@ -9,6 +9,7 @@
     synthetic_checkins.py   a made city with Foursquare's columns and a known truth
     sessions.py             sessions of clicks, and YooChoose's files of them
     synthetic_sessions.py   a made shop with a known truth, in which the first click matters to the end
+    reviews.py              ratings with texts: Amazon's files of them, and a made world of reviews with a known truth
     download.py             where data lies, and how it gets there
 """
 
@@ -16,13 +17,16 @@ from .checkins import CheckIns
 from .foursquare import load_foursquare
 from .interactions import Interactions
 from .movielens import load_movielens
-from .named import CHECKIN_DATA, DATA, SESSION_DATA, load_checkins, load_ratings, load_session_split
+from .named import (CHECKIN_DATA, DATA, REVIEW_DATA, SESSION_DATA, load_checkins, load_ratings, load_reviews,
+                    load_session_split)
+from .reviews import Reviews, SyntheticReviews, load_amazon_reviews, synthetic_reviews
 from .sessions import Sessions, load_sessions, load_yoochoose
 from .synthetic import SyntheticRatings, synthetic_ratings
 from .synthetic_checkins import SyntheticCheckIns, synthetic_checkins
 from .synthetic_sessions import SyntheticSessions, synthetic_sessions
 
-__all__ = ["CHECKIN_DATA", "DATA", "SESSION_DATA", "CheckIns", "Interactions", "Sessions", "SyntheticCheckIns",
-           "SyntheticRatings", "SyntheticSessions", "load_checkins", "load_foursquare", "load_movielens", "load_ratings",
-           "load_session_split", "load_sessions", "load_yoochoose", "synthetic_checkins", "synthetic_ratings",
+__all__ = ["CHECKIN_DATA", "DATA", "REVIEW_DATA", "SESSION_DATA", "CheckIns", "Interactions", "Reviews", "Sessions",
+           "SyntheticCheckIns", "SyntheticRatings", "SyntheticReviews", "SyntheticSessions", "load_amazon_reviews",
+           "load_checkins", "load_foursquare", "load_movielens", "load_ratings", "load_reviews", "load_session_split",
+           "load_sessions", "load_yoochoose", "synthetic_checkins", "synthetic_ratings", "synthetic_reviews",
            "synthetic_sessions"]

@@ -1,9 +1,10 @@
-"""Ratings, check-ins and sessions by name: what `--data` means in the command and in the examples."""
+"""Ratings, check-ins, sessions and reviews by name: what `--data` means in the command and in the examples."""
 
 import pathlib
 
 from .foursquare import load_foursquare
 from .movielens import load_movielens
+from .reviews import load_amazon_reviews, synthetic_reviews
 from .sessions import load_yoochoose
 from .synthetic import synthetic_ratings
 from .synthetic_checkins import synthetic_checkins
@@ -13,6 +14,8 @@ CHECKIN_DATA = ("foursquare-nyc, foursquare-tky, synthetic-checkins, a file of F
                 "foursquare-nyc if it is there, else synthetic-checkins")
 SESSION_DATA = ("yoochoose, synthetic-sessions, a folder with train.txt, valid.txt and test.txt of its form, or auto: "
                 "yoochoose if it is there, else synthetic-sessions")
+REVIEW_DATA = ("amazon-musical-instruments, synthetic-reviews, a file of Amazon's reviews, or auto: "
+               "amazon-musical-instruments if it is there, else synthetic-reviews")
 DATA = "ml-1m, ml-100k, synthetic, a folder with the files of MovieLens, or auto: ml-1m if it can be had, else synthetic"
 
 
@@ -67,6 +70,23 @@ def load_session_split(what):
     if not folder.is_dir():
         raise ValueError(f"--data {what}: no such folder; want {SESSION_DATA}")
     return str(folder.resolve()), load_yoochoose(folder)
+
+
+def load_reviews(what):
+    """(name, Reviews) of the reviews called `what`: one of REVIEW_DATA. A loud line says when `auto` is synthetic."""
+    if what == "auto":
+        try:
+            return "amazon-musical-instruments", load_amazon_reviews()
+        except OSError as error:
+            what = _say_synthetic(error, "synthetic-reviews")
+    if what == "synthetic-reviews":
+        return what, synthetic_reviews()
+    if what == "amazon-musical-instruments":
+        return what, load_amazon_reviews()
+    path = pathlib.Path(what)
+    if not path.is_file():
+        raise ValueError(f"--data {what}: no such file; want {REVIEW_DATA}")
+    return str(path.resolve()), load_amazon_reviews(path)
 
 
 def _say_synthetic(error, name):

@@ -27,6 +27,10 @@ and the models of sessions: `SESSION_MODELS[name](**parameters)`.
     session_stamp.py          stamp: attention over the items, without recurrence
     session_sasrec.py         sasrec: self-attention
 
+the model of reviews: `REVIEW_MODELS[name](**parameters)`.
+
+    explainable.py            narre: attention over what was written of the item, and by the user
+
 and the models of implicit feedback: `IMPLICIT_MODELS[name](**parameters)`.
 
     implicit_baselines.py     implicit-popularity, implicit-item-knn
@@ -45,6 +49,7 @@ from .combined import CombinedBlended, CombinedJoint
 from .combined_venues import CombinedVenues
 from .counters import COUNTERS
 from .deep_regression import DeepRegression
+from .explainable import NARRE
 from .factorization_machine import FactorizationMachine
 from .fpmc import FPMC
 from .graph_attention import GraphAttention
@@ -108,6 +113,8 @@ SESSION_MODELS = {
     "stamp": STAMP,
     "sasrec": SASRec,
 }
+
+REVIEW_MODELS = {"narre": NARRE}
 
 IMPLICIT_MODELS = {
     "implicit-popularity": ImplicitPopularity,

@@ -4,6 +4,7 @@ import numpy as np
 
 from tinydl import nn, ops
 
+from ..explanations import explained, fm_contributions
 from ..features import MultiHot, OneHot
 from ..fm import fm_catalogue, fm_catalogue_scores, fm_context_candidates, fm_interaction, fm_sums
 from ..neural import NeuralRecommender
@@ -157,10 +158,12 @@ class RatingFMNetwork(nn.Module):
         self.mean = mean
 
     def forward(self, user, item):
-        u, i = user.numpy(), item.numpy()
+        return self.mean + self.fm(*self.features(user.numpy(), item.numpy()))
+
+    def features(self, u, i):
+        """(index (B, F), values (B, F)) of x, for codes (B,)."""
         index = np.concatenate([self.of_user[u], self.of_item[i]], axis=1)
-        values = np.concatenate([np.ones((len(u), self.of_user.shape[1]), self.x_item.dtype), self.x_item[i]], axis=1)
-        return self.mean + self.fm(index, values)
+        return index, np.concatenate([np.ones((len(u), self.of_user.shape[1]), self.x_item.dtype), self.x_item[i]], axis=1)
 
     def reads(self, users, items):
         index = np.concatenate([self.of_user[users], self.of_item[items]], axis=1)
@@ -183,3 +186,9 @@ class FactorizationMachine(NeuralRecommender):
     def _network(self, rng):
         return RatingFMNetwork(self.users_, self.items_, self.k, self.order, self.form, self.dropout, self.scale,
                                self.mean_, rng)
+
+    def _why(self, users, items):
+        index, values = self.network_.features(users, items)
+        fields = ["user", *(field.column for field in self.user_fields), "item"]
+        fields += ["genres"] * (index.shape[1] - len(fields))
+        return explained(fm_contributions(self.network_.fm, fields, index, values), self.mean_)

@@ -16,6 +16,7 @@ from ..checkin_features import OPTIONS, TIMES, CheckInFeatures
 from ..checkin_recommender import CheckInRecommender
 from ..datasets.checkins import CheckIns
 from ..epochs import TrainedInEpochs
+from ..explanations import explained, fm_contributions
 from ..negatives import NegativeSampler, known_by_user
 from ..ranking_losses import bce_with_negatives, bpr_loss_over_negatives, sampled_softmax
 from ..visit_log import VisitLog
@@ -168,6 +169,19 @@ class VenueRanker(TrainedInEpochs, CheckInRecommender):
                     x = features.candidates(users[q], local[q], asof[q], np.tile(every, (q.stop - first, 1)))
                     y[q] = network.rank_all(context[q], items, values[q], x).numpy()
         return y
+
+    def _why(self, users, local, timestamps, items):
+        if self.network != "fm":
+            raise NotImplementedError(f"{type(self).__name__}: got explain=True with network={self.network!r}, want 'fm': "
+                                      "of the three its score alone is a sum of parts")
+        features, asof = self.features_, self.features_.asof(timestamps)
+        context, values = features.context(users, local, asof)
+        x = features.candidates(users, local, asof, items[:, None])[:, 0] if features.numbers else None
+        *fields, venue, category = features.start
+        fields += ["history"] * (context.shape[1] - len(fields))           # a bag of venues, the last of the context
+        index = np.concatenate([context, features.items[items]], axis=1)
+        values = np.concatenate([values, np.ones((len(items), 2), values.dtype)], axis=1)
+        return explained(fm_contributions(self.network_, [*fields, venue, category], index, values, x))
 
 
 class _Ranked(nn.Module):
