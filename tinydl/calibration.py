@@ -64,6 +64,8 @@ def sample_crps(y, draws):
     if draws.ndim != 2 or draws.shape[1:] != y.shape or len(draws) == 0:
         raise ValueError(f"sample_crps: got y of shape {y.shape} and draws of shape {draws.shape}, want (N,) and (S, N): "
                          "one row a draw, as predictive_draws gives them")
+    if not np.isfinite(draws).all():
+        raise ValueError(f"sample_crps: draws have {draws[~np.isfinite(draws)][0]}, want finite numbers")
     S = len(draws)
     rank = 2 * np.arange(1, S + 1) - S - 1
     apart = rank @ np.sort(draws, axis=0) / S**2                # (N,)
@@ -107,14 +109,17 @@ def reliability(probability, target, bins=15):
     if not np.all(p >= 0) or not np.allclose(p.sum(axis=1), 1, atol=1e-3):
         raise ValueError("reliability: got rows that are not probabilities, at least 0 and of sum 1; take the softmax of "
                          "logits first")
-    if bins < 1:
-        raise ValueError(f"reliability: got bins={bins!r}, want at least 1")
+    if t.min() < 0 or t.max() >= p.shape[1]:
+        raise ValueError(f"reliability: got targets from {t.min()} to {t.max()}, want class numbers, 0 to {p.shape[1] - 1}")
+    if bins != int(bins) or bins < 1:
+        raise ValueError(f"reliability: got bins={bins!r}, want a whole number of at least 1")
     sure, right = p.max(axis=1), p.argmax(axis=1) == t
-    place = np.clip(np.ceil(sure * bins).astype(int) - 1, 0, bins - 1)
+    edges = np.arange(bins + 1) / bins
+    place = np.clip(np.searchsorted(edges, sure) - 1, 0, bins - 1)  # edges[m] < sure <= edges[m + 1]
     count = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
         confidence, accuracy = (np.bincount(place, value, bins) / count for value in (sure, right))
-    return Reliability(np.linspace(0, 1, bins + 1), confidence, accuracy, count)
+    return Reliability(edges, confidence, accuracy, count)
 
 
 def expected_calibration_error(probability, target, bins=15):

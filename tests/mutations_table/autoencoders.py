@@ -43,7 +43,7 @@ CHAPTERS = [
         ("(machine.W._data.T, machine.b)", "(machine.W._data.T, machine.b * 0)"),
         ("layer.weight.copy_(weight)", "pass"),
         ("for machine in reversed(machines):", "for machine in machines:"),
-        ("layers[:len(layers) - (machines[0].visible == \"gaussian\")]", "layers"),
+        ("[nn.Sigmoid()] if machine.visible == \"binary\" else []", "[nn.Sigmoid()]"),
         ("machine.n_visible != width:", "machine.n_visible < 0:"),
         ("        width = machine.n_hidden", "        width = machine.n_visible"),
         ("machine.W._data.T if machine.tied else", "machine.W._data.T if True else"),

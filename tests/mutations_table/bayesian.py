@@ -19,6 +19,7 @@ CHAPTERS = [
         ("isinstance(module, (Dropout, _Bayesian))]\n    if not drawn", "isinstance(module, _Bayesian)]\n    if not drawn"),
         ("        for module, training in modes:\n            module.training = training", "        model.eval()"),
         ("twin = copy.deepcopy(model).eval()", "twin = model.eval()"),
+        ("        rng = generator(rng)\n        with no_grad", "        with no_grad"),
         ("mean.copy_(mean + self.std(name) * _noise(mean, rng))", "mean.copy_(mean + _noise(mean, rng))"),
     ]),
     ("tinydl/calibration.py", "tinydl/test_calibration.py", [
@@ -28,7 +29,8 @@ CHAPTERS = [
         ("apart = rank @ np.sort(draws, axis=0)", "apart = rank @ draws"),
         ("rank = 2 * np.arange(1, S + 1) - S - 1", "rank = 2 * np.arange(1, S + 1) - S"),
         ("(low <= y) & (y <= high)", "(low < y) & (y <= high)"),
-        ("np.ceil(sure * bins).astype(int) - 1", "np.floor(sure * bins).astype(int)"),
+        ("np.searchsorted(edges, sure) - 1", "np.searchsorted(edges, sure, side='right') - 1"),
+        ("t.max() >= p.shape[1]", "t.max() > p.shape[1]"),
         ("p.argmax(axis=1) == t", "p.argmin(axis=1) == t"),
         ("np.sum(table.count[some] * gap) / table.count.sum()", "np.mean(gap)"),
         ("if np.any(low > high)", "if False"),

@@ -70,10 +70,10 @@ def test_intervals_are_closed():
 
 def test_reliability_bin_by_bin(rng):
     p = rng.dirichlet(np.ones(4), 300)
-    p[:3] = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25]]
+    p[:4] = [[1, 0, 0, 0], [0.5, 0.5, 0, 0], [0.25, 0.25, 0.25, 0.25], [0.7, 0.3, 0, 0]]  # 0.7 * 10 is above 7
     t, bins = rng.integers(0, 4, 300), 10
     table = reliability(p, t, bins)
-    assert table.count.sum() == 300 and np.array_equal(table.edges, np.linspace(0, 1, 11))
+    assert table.count.sum() == 300 and np.array_equal(table.edges, np.arange(11) / 10)
     gap = 0.0
     for m in range(bins):
         inside = [n for n in range(300) if m / bins < p[n].max() <= (m + 1) / bins]
@@ -108,7 +108,11 @@ def test_who_draws_the_class_by_his_own_word_is_calibrated(rng):
     (lambda: reliability([[0.5, 0.6]], [0]), "take the softmax of logits first"),
     (lambda: reliability([[1.5, -0.5]], [0]), "take the softmax of logits first"),
     (lambda: reliability([[0.5, 0.5]], [0.0]), "want .N, C. and class numbers"),
-    (lambda: reliability([[0.5, 0.5]], [0], 0), "got bins=0, want at least 1")])
+    (lambda: reliability([[0.5, 0.5]], [2]), "got targets from 2 to 2, want class numbers, 0 to 1"),
+    (lambda: reliability([[0.5, 0.5]], [-1]), "got targets from -1 to -1"),
+    (lambda: reliability([[0.5, 0.5]], [0], 0), "got bins=0, want a whole number of at least 1"),
+    (lambda: reliability([[0.5, 0.5]], [0], 2.5), "got bins=2.5"),
+    (lambda: sample_crps([1.0], [[1.0], [np.nan]]), "draws have nan, want finite numbers")])
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()

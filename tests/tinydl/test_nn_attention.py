@@ -153,6 +153,7 @@ def test_parameters_have_pytorchs_names_order_and_starts():
     (lambda: nn.MultiheadAttention(4, 2)(*[normal(3, 2, 4)] * 3, attn_mask=np.ones((3, 2), bool)), ValueError,
      r"attn_mask \(3, 2\), want \(3, 3\) or \(4, 3, 3\)"),
     (lambda: nn.MultiheadAttention(4, 2)(*[normal(3, 2, 4)] * 3, attn_mask=np.ones((3, 3), int)), TypeError, "booleans"),
+    (lambda: ops.self_attention(normal(1, 2, 6), heads=0), ValueError, "0 heads"),
     (lambda: nn.TransformerEncoderLayer(4, 2, activation="tahn"), ValueError, "'relu', 'gelu' or a function"),
     (lambda: nn.PositionalEncoding(4, max_len=3)(normal(4, 2, 4)), ValueError, "larger max_len"),
 ])
@@ -211,6 +212,23 @@ def test_the_encoder_is_its_layers_one_after_the_other_and_never_sees_the_future
     assert (other[0, 3:] != y.data[0, 3:]).any()
     assert len(list(encoder.parameters())) == 2 * 12 + 2
     assert not np.array_equal(encoder(x).data, y.data)
+
+
+def test_layers_of_an_encoder_do_not_all_drop_the_same():
+    encoder = nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 50, rng=0), 2)
+    masks = [layer.dropout(Tensor(np.ones(50, np.float32))).data for layer in encoder.layers]
+    assert not np.array_equal(*masks)
+
+
+@pytest.mark.parametrize("need_weights", [False, True])
+def test_sequences_without_keys_have_the_value_of_nothing_and_masks_may_be_lists(need_weights):
+    module = nn.MultiheadAttention(4, 2, batch_first=True, rng=0)
+    y, weights = module(normal(2, 3, 4), normal(2, 0, 4), normal(2, 0, 4), need_weights=need_weights)
+    np.testing.assert_array_equal(y.data, np.zeros((2, 3, 4)))
+    assert not need_weights or weights.shape == (2, 3, 0)
+    x, mask = normal(1, 2, 4), [[False, True], [False, False]]
+    np.testing.assert_array_equal(module(x, x, x, attn_mask=mask, need_weights=need_weights)[0].data,
+                                  module(x, x, x, attn_mask=np.array(mask), need_weights=need_weights)[0].data)
 
 
 def test_places_are_waves_and_a_step_is_a_rotation():

@@ -189,6 +189,18 @@ def test_draws_of_the_posterior(float64, rng):
         posterior_draw(nn.Sequential(nn.Linear(1, 1), nn.Dropout()))
 
 
+def test_a_seed_draws_the_parameters_of_a_layer_apart():
+    layer = BayesianLinear(1, 3, std=1.0, rng=0)
+    before = [p.detach().numpy().copy() for p in (layer.weight, layer.bias)]
+    layer.draw_(5)
+    weight, bias = ((p.detach().numpy() - b).reshape(-1) for p, b in zip((layer.weight, layer.bias), before, strict=True))
+    assert np.abs(weight - bias).min() > 1e-3
+
+
+def test_a_deviation_may_be_wide():
+    np.testing.assert_allclose(BayesianLinear(2, 1, std=1000.0, rng=0).std().detach().numpy(), 1000.0)
+
+
 def test_sampling_wakes_dropout_and_bayesian_layers_alone(rng):
     net = nn.Sequential(nn.Linear(3, 64, rng=0), nn.BatchNorm1d(64), nn.Dropout(0.5, rng=1), BayesianLinear(64, 2, rng=2))
     net.eval()
@@ -266,4 +278,6 @@ def test_bad_settings(make, message):
 def test_a_prior_must_be_one():
     with pytest.raises(TypeError, match=r"got prior=0.5, want GaussianPrior\(...\) or ScaleMixturePrior"):
         BayesianLinear(3, 2, prior=0.5)
+    with pytest.raises(TypeError, match="want GaussianPrior"):
+        BayesianLinear(3, 2, prior=GaussianPrior)
     assert "pi=0.5, std1=1, std2=0.5" in repr(BayesianLinear(1, 1, prior=ScaleMixturePrior(std2=0.5), local=False))

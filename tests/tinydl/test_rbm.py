@@ -257,6 +257,8 @@ def test_bad_hidden_units_steps_sizes_and_options_are_refused(rng):
     rbm, v = machine(), np.zeros((2, 4))
     with pytest.raises(ValueError, match=r"hidden units: got float64 \(2, 4\), want numbers \(N, 3\)"):
         rbm.p_visible(v)
+    with pytest.raises(ValueError, match="got 2 rows of visible and 1 of hidden units, want equally many"):
+        rbm.energy(v, np.zeros((1, 3)))
     for k in (0, 1.5, -1):
         with pytest.raises(ValueError, match=f"got k={k}, want a whole number of at least 1"):
             rbm.contrastive_divergence(v, k)

@@ -94,6 +94,9 @@ def test_what_cannot_be_counted_through_both_layers_is_refused():
     for rbm, v in ((machine(), np.full((1, 4), 0.5)), (machine(visible="gaussian"), np.zeros((1, 4)))):
         with pytest.raises(ValueError, match="other than 0 and 1"):
             mean_contrastive_divergence(rbm, v, 1)
+    for of_nothing in (lambda v: mean_contrastive_divergence(machine(), v, 1), lambda v: likelihood_gradient(machine(), v)):
+        with pytest.raises(ValueError, match="got no rows, want at least one"):
+            of_nothing(np.zeros((0, 4)))
 
 
 def test_a_persistent_chain_comes_to_the_models_own_mean():
@@ -159,7 +162,7 @@ def test_temperatures_rise_in_the_papers_proportions_and_a_list_of_them_is_taken
     assert one.log_z != annealed_importance_sampling(rbm, np.linspace(0, 1, 8), 5, rng=3).log_z
 
 
-@pytest.mark.parametrize("steps", [[0, 0.5], [0.1, 1], [0, 0.5, 0.5, 1], [0, 0.7, 0.6, 1]])
+@pytest.mark.parametrize("steps", [[], [[0, 1]], [0, 0.5], [0.1, 1], [0, 0.5, 0.5, 1], [0, 0.7, 0.6, 1]])
 def test_bad_temperatures_chains_and_data_are_refused(steps):
     with pytest.raises(ValueError, match="do not rise from 0 to 1"):
         annealed_importance_sampling(machine(), steps)

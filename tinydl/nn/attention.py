@@ -105,7 +105,7 @@ class MultiheadAttention(Module):
                 raise ValueError(f"MultiheadAttention: got {name} {shape}, want {' or '.join(map(str, wanted))}"
                                  + ("" if len(wanted) > 1 else ": sequences, keys"))
             shape = (B, 1, 1, S) if name == "key_padding_mask" else (-1, self.num_heads if len(shape) == 3 else 1, L, S)
-            given = ops.reshape(given, shape=shape)
+            given = ops.reshape(given if isinstance(given, Tensor) else np.asarray(given), shape=shape)
             numbers = given.data if isinstance(given, Tensor) else given
             if numbers.dtype == bool:
                 keep = *keep, ~numbers
@@ -189,11 +189,13 @@ class TransformerEncoderLayer(Module):
 class TransformerEncoder(Module):
     """y = layer_n(... layer_1(x)), then `norm`, if there is one.  num_layers copies of `encoder_layer`, equal at the start
 
-    (As PyTorch has it, which also starts all layers alike.) src, masks: as `TransformerEncoderLayer`.
+    (As PyTorch has it, which also starts all layers alike.) Copies draw their dropout from one generator, that of
+    `encoder_layer`, or all would drop the same. src, masks: as `TransformerEncoderLayer`.
     """
 
     def __init__(self, encoder_layer, num_layers, norm=None):
-        self.layers = ModuleList([copy.deepcopy(encoder_layer) for _ in range(num_layers)])
+        rngs = [module.rng for module in encoder_layer.modules() if getattr(module, "rng", None) is not None]
+        self.layers = ModuleList([copy.deepcopy(encoder_layer, {id(rng): rng for rng in rngs}) for _ in range(num_layers)])
         self.num_layers = num_layers
         self.add_module("norm", norm)
 

@@ -92,7 +92,7 @@ def _noise(like, rng):
 
 def _rho(std, shape):
     """A parameter rho with log(1 + e^rho) = std everywhere."""
-    return init.constant_(empty(*shape), math.log(math.expm1(std)))
+    return init.constant_(empty(*shape), math.log(math.expm1(std)) if std < 30 else std)  # e^std may be past all numbers
 
 
 class _Bayesian:
@@ -100,7 +100,7 @@ class _Bayesian:
 
     def _become_bayesian(self, std, prior, rng):
         _check_std(type(self).__name__, "std", std)
-        if prior is not None and not hasattr(prior, "divergence"):
+        if prior is not None and (isinstance(prior, type) or not hasattr(prior, "divergence")):
             raise TypeError(f"{type(self).__name__}: got prior={prior!r}, want GaussianPrior(...) or ScaleMixturePrior(...)")
         self.prior = GaussianPrior() if prior is None else prior
         self.rng = rng
@@ -120,6 +120,7 @@ class _Bayesian:
 
     def draw_(self, rng=None):
         """Replace the means by one draw w ~ q, in place: the layer that evaluation then sees. See `posterior_draw`."""
+        rng = generator(rng)
         with no_grad():
             for name, mean in self._means():
                 mean.copy_(mean + self.std(name) * _noise(mean, rng))

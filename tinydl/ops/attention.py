@@ -28,6 +28,8 @@ def masked_softmax(scores, keep=None, axis=-1):
 
     keep: booleans that broadcast to the scores, True for what takes part; None: everything does.
     """
+    if scores.shape[axis] == 0:  # nothing to sum over
+        return scores
     if keep is None:
         return softmax(scores, axis=axis)
     keep = np.asarray(keep)
@@ -87,7 +89,7 @@ def self_attention(qkv, bias=None, *, heads=1, keep=(), causal=False, p=0.0, see
     qkv (B, L, 3E): queries, keys and values side by side, as one affine map makes them -> (B, L, E), the heads side by side.
     bias and keep broadcast to (B, heads, L, L). What lies in one array is not taken apart, and neither is its gradient.
     """
-    if len(qkv.shape) != 3 or qkv.shape[2] % (3 * heads):
+    if len(qkv.shape) != 3 or heads < 1 or qkv.shape[2] % (3 * heads):
         raise ValueError(f"self_attention: got {qkv.shape} and {heads} heads, want (B, L, 3E), and heads that divide E")
     B, L, E = *qkv.shape[:2], qkv.shape[2] // 3
 

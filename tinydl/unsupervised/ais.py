@@ -45,7 +45,7 @@ def annealed_importance_sampling(rbm, steps=10_000, chains=100, data=None, rng=N
     if betas.ndim == 0:
         at_least_one("annealed_importance_sampling", "steps", steps)
         betas = inverse_temperatures(steps)
-    if betas[0] != 0 or betas[-1] != 1 or not np.all(np.diff(betas) > 0):
+    if betas.ndim != 1 or len(betas) < 2 or betas[0] != 0 or betas[-1] != 1 or not np.all(np.diff(betas) > 0):
         raise ValueError("annealed_importance_sampling: got steps that do not rise from 0 to 1, want a list that does, or a "
                          "number")
     at_least_one("annealed_importance_sampling", "chains", chains)

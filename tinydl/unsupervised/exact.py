@@ -33,7 +33,7 @@ def likelihood_gradient(rbm, v):
     """
     V, H, weight = _counted(rbm)
     weight = np.exp(weight - logsumexp(weight))
-    v = np.asarray(v, np.float64)
+    v = _some_rows("likelihood_gradient", rbm, v)
     h = _precise(rbm).p_hidden(v)
     return {"W": v.T @ h / len(v) - V.T @ (weight[:, None] * H), "a": np.mean(v, axis=0) - weight @ V,
             "b": np.mean(h, axis=0) - weight @ H}
@@ -45,7 +45,7 @@ def mean_contrastive_divergence(rbm, v, k):
     The chain's distribution over all 2^V states goes through P(h | v) and P(v | h), k times; v (N, V) of 0 and 1. It
     tends to the model's own as k grows, and this to the gradient of the likelihood.
     """
-    rbm, v = _precise(rbm), rbm._checked(v).astype(np.float64)
+    rbm, v = _precise(rbm), _some_rows("mean_contrastive_divergence", rbm, v)
     if rbm.visible == "gaussian" or not np.all((v == 0) | (v == 1)):
         raise ValueError("mean_contrastive_divergence: got visible units other than 0 and 1, whose states cannot be counted")
     if rbm.n_visible + rbm.n_hidden > MOST:
@@ -64,6 +64,13 @@ def mean_contrastive_divergence(rbm, v, k):
 def _states(n):
     """All states of n units of 0 and 1, (2^n, n); unit i is the bit of worth 2^i in the row's number."""
     return (np.arange(2**n)[:, None] >> np.arange(n) & 1).astype(np.float64)
+
+
+def _some_rows(who, rbm, v):
+    v = _precise(rbm)._checked(v)
+    if len(v) == 0:
+        raise ValueError(f"{who}: got no rows, want at least one: there is no mean over none")
+    return v
 
 
 def _precise(rbm):

@@ -72,13 +72,13 @@ def feed_forward(machines, outputs=None, *, rng=None):
 def unrolled(machines):
     """The machines as one deep autoencoder, up and down again, to be fine-tuned on L = ||x - x'||^2.  (B, V) -> (B, V)
 
-    Linear, Sigmoid, ... up to the code, then down with the weights by which each machine rebuilds its data; x' of binary
-    units ends with a Sigmoid. The two halves start alike and then learn apart (Hinton and Salakhutdinov 2006, figure 1).
+    Linear, Sigmoid, ... up to the code, then down as each machine rebuilds its data: a Linear, and a Sigmoid where its
+    units are binary. The two halves start alike and then learn apart (Hinton and Salakhutdinov 2006, figure 1).
     """
     layers = list(feed_forward(machines))
     for machine in reversed(machines):
-        layers += [sigmoid_layer(machine, down=True), nn.Sigmoid()]
-    return nn.Sequential(*layers[:len(layers) - (machines[0].visible == "gaussian")])
+        layers += [sigmoid_layer(machine, down=True), *([nn.Sigmoid()] if machine.visible == "binary" else [])]
+    return nn.Sequential(*layers)
 
 
 def sigmoid_layer(machine, down=False):

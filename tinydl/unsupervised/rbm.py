@@ -60,6 +60,8 @@ class RBM(Module):
     def energy(self, v, h):
         """E(v, h) of each row.  (N, V), (N, H) -> (N,)"""
         v, h = self._checked(v), self._checked(h, hidden=True)
+        if len(v) != len(h):
+            raise ValueError(f"RBM.energy: got {len(v)} rows of visible and {len(h)} of hidden units, want equally many")
         return self._visible_energy(v) - np.sum(self._input(v) * h, axis=1)
 
     def free_energy(self, v):
