@@ -54,7 +54,8 @@ def test_the_network_gives_the_machines_features(machine, options, rng):
 
 @pytest.mark.parametrize("visible", ["binary", "gaussian"])
 @pytest.mark.parametrize("machine, options, above", [
-    (RBM, {}, "binary"), (Autoencoder, {"tied": False}, "binary"), (Autoencoder, {}, "binary"), (Autoencoder, {}, "gaussian")])
+    (RBM, {}, "binary"), (Autoencoder, {"tied": False}, "binary"), (Autoencoder, {}, "binary"),
+    (Autoencoder, {}, "gaussian")])
 def test_unrolled_machines_rebuild_the_data_as_they_would_one_by_one(machine, options, above, visible, rng):
     x = rng.random((7, 6)).astype(np.float32)
     below, above = machine(6, 4, visible=visible, rng=rng, **options), machine(4, 3, visible=above, rng=rng, **options)
