@@ -23,12 +23,14 @@ def few(monkeypatch):
     monkeypatch.setattr(image_data, "_synthetic", digits)
 
 
-def test_the_study_trains_all_models_prints_and_draws(few, tmp_path, capsys):
-    example.main(["--quick", "--data", "synthetic", "--epochs", "2", "--seeds", "0,1", "--out", str(tmp_path)])
+@pytest.mark.parametrize("options, parts", [(["--validate"], ["valid", "test"]), ([], ["test"])])
+def test_the_study_trains_all_models_prints_and_draws(few, tmp_path, capsys, options, parts):
+    example.main(["--quick", "--data", "synthetic", "--epochs", "2", "--seeds", "0,1", "--out", str(tmp_path), *options])
     shown = capsys.readouterr().out
     assert "of 1 claims hold" in shown and "SYNTHETIC" in shown and "seeds [0, 1]" in shown
     results = json.loads((tmp_path / "results.json").read_text())
-    for part in ("valid", "test"):
+    assert list(results["accuracy"]) == parts and ("held out: 50 " in shown) == (len(parts) == 2)
+    for part in parts:
         assert set(results["accuracy"][part]) == {"linear", "MLP", "convnet", example.LEARNED}
         assert all(len(values) == 2 and 0 <= min(values) for values in results["accuracy"][part].values())
     assert all((tmp_path / name).stat().st_size > 10_000 for name in ("accuracy.png", "network.png"))
