@@ -13,6 +13,8 @@
     implicit_recommender.py  the same of models of implicit feedback: who chose what, without ratings
     session_recommender.py   the same of models of sessions: what comes next? session_neural.py: what their networks share,
                      catalogue_loss.py: the softmax over a whole catalogue, in blocks
+    reviews.py       texts as words and documents, and which reviews a pair may read
+    explanations.py  parts that add up to a score; the reviews and words that it is from, as text and as a page
     graph.py         graphs of users and items: sums over neighbours, attention to neighbours
     estimator.py     what all share: parameters by name, files
     models/          the models, from means and biases on; MODELS, CHECKIN_MODELS, SESSION_MODELS, all of them by name

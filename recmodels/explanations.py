@@ -39,13 +39,13 @@ def fm_contributions(network, fields, index, values=None, numbers=None):
     x = np.ones(index.shape) if values is None else np.asarray(values, np.float64)
     if network.padding_idx is not None:
         x = x * (index != network.padding_idx)
-    parts = {} if network.b is None else {(): np.full(len(index), float(network.b.numpy()))}
+    parts = {} if network.b is None else {(): np.full(len(index), float(network.b.detach().numpy()))}
     for n, table in enumerate((network.w, *network.factors()), start=1):
         members = {name: [] for name in fields}
         for place, name in enumerate(fields):
-            members[name].append(x[:, place, None] * table.weight.numpy()[index[:, place]])
+            members[name].append(x[:, place, None] * table.weight.detach().numpy()[index[:, place]])
         for p in range(0 if numbers is None else numbers.shape[1]):
-            rows = network.of_numbers[n - 1].weight.numpy()
+            rows = network.of_numbers[n - 1].weight.detach().numpy()
             members[f"number {p}"] = [numbers[:, p, None] * rows[:, p].astype(np.float64)]
         powers = {name: _powers(z, n, network.form) for name, z in members.items()}
         for term in itertools.combinations_with_replacement(members, n):

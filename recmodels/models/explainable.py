@@ -158,7 +158,7 @@ class NARRE(NeuralRecommender):
         parts, read = self.parts(users, items)
         with no_grad():
             beta = self.network_.documents()[1].numpy()
-        E, found = self.network_.E.weight.numpy(), []
+        E, found = self.network_.E.weight.detach().numpy(), []
         for n, (user, item) in enumerate(zip(users, items, strict=True)):
             here = {"mean": self.mean_, "user": float(self.b_u_[user]), "item": float(self.b_i_[item]),
                     **{what: float(part[n]) for what, part in parts.items()}}
