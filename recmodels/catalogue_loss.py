@@ -35,8 +35,8 @@ def catalogue_cross_entropy(h, W, b, r, target, smoothing=0.0):
         raise ValueError("catalogue_cross_entropy: got no rows; the mean over nothing does not exist")
     if target.dtype.kind not in "iu" or target[:, 0].min() < 0 or target.min() < -1 or target.max() >= len(W):
         raise ValueError(f"catalogue_cross_entropy: got targets of {target.dtype} from {target[:, 0].min()} to "
-                         f"{target.max()}, want whole numbers from 0 to {len(W) - 1}, the codes of the catalogue (but "
-                         "for column 0 also -1)")
+                         f"{target.max()}, want whole numbers from 0 to {len(W) - 1}, the codes of the catalogue, or -1 "
+                         "for nothing in all columns but the first")
     if not 0 <= smoothing < 1:
         raise ValueError(f"catalogue_cross_entropy: got smoothing={smoothing!r}, want a part from 0 to below 1")
     wanted = is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in (h, W, b, r))

@@ -139,11 +139,18 @@ def segment_softmax(e, start):
 def _check_nodes(name, x, graph):
     if x.ndim != 2 or len(x) != graph.shape[1]:
         raise ValueError(f"{name}: got x of shape {x.shape}, want ({graph.shape[1]}, D): a row for each column of the graph")
+    _check_floats(name, x)
 
 
 def _check_edges(name, values, n):
     if values.shape != (n,):
         raise ValueError(f"{name}: got {values.shape} numbers for {n} edges, want one for each")
+    _check_floats(name, values)
+
+
+def _check_floats(name, values):
+    if values.dtype.kind != "f":
+        raise TypeError(f"{name}: got numbers of {values.dtype}, want floating ones, as float32: call .astype(np.float32)")
 
 
 @op(linear=True)

@@ -35,6 +35,7 @@ def evaluate_implicit(model, data, block=512):
 
     result.users are the ids of the measured users: the groups of `paired_bootstrap`.
     """
+    model._check_fitted()
     users, row = np.unique(data.frame["user"].to_numpy(), return_inverse=True)
     item = model.items_.get_indexer(data.frame["item"])
     pairs = np.unique(row * (len(model.items_) + 1) + item + 1)  # unknown items are 0

@@ -22,6 +22,8 @@ def sparse_matmul(x, b, i, j, size):
     """
     if np.ndim(x) != 1 or b.ndim != 2:
         raise ValueError(f"sparse_matmul: got x {np.shape(x)} and b {b.shape}, want (n,) numbers and a matrix (J, D)")
+    if b.dtype.kind != "f":
+        raise TypeError(f"sparse_matmul: got b of {b.dtype}, want floating numbers: call .astype(np.float32)")
     i, j = _places("sparse_matmul", i, size, j, len(b))
     if i.shape != np.shape(x):
         raise ValueError(f"sparse_matmul: got x {np.shape(x)} for places {i.shape}, want a number for each place")

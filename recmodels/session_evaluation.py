@@ -30,6 +30,7 @@ def evaluate_sessions(model, sessions, prefixes="last", ks=KS, block=256):
     if not isinstance(sessions, Sessions):
         raise TypeError(f"evaluate_sessions: got sessions of type {type(sessions).__name__}, want Sessions: make them of "
                         "lists with Sessions.of")
+    model._check_fitted()
     ks = check_ks("evaluate_sessions", ks)
     row, length = sessions.prefixes(prefixes)
     if len(row) == 0:

@@ -98,7 +98,11 @@ class SessionRecommender(Estimator):
         self.items_, self.count_ = (f(x) for f, x in zip((pandas.Index, np.asarray), np.unique(
             train.items, return_counts=True), strict=True))
         self.category_ = self._categories(train)
-        self._fit(self._coded(train), None if valid is None else self._coded(valid), **settings)
+        coded = None if valid is None else self._coded(valid)
+        if valid is not None and not (coded.lengths > 1).any():
+            raise ValueError(f"{type(self).__name__}.fit: valid has no session with two items of train, want some, as in "
+                             "split.valid")
+        self._fit(self._coded(train), coded, **settings)
         self._fitted = True
         return self
 

@@ -21,6 +21,7 @@ from tinydl import nn
 from ..features import FeatureTable
 from ..neural import NeuralRecommender
 from ..recommender import Recommender
+from .bayesian_mf import BayesianNeuralMF
 
 
 def plain_models(models):
@@ -113,6 +114,9 @@ class CombinedJoint(NeuralRecommender):
             if not isinstance(part, NeuralRecommender) or isinstance(part, CombinedJoint):
                 raise ValueError(f"CombinedJoint: got {said!r}, which is not one network, want networks: name the parts of "
                                  "a combination themselves, and blend other models (CombinedBlended)")
+            if isinstance(part, BayesianNeuralMF):
+                raise ValueError(f"CombinedJoint: got {said!r}, whose network says its noise beside its prediction, want "
+                                 "networks that say one number a pair; blend it with other models (CombinedBlended)")
             for name in said if isinstance(said, dict) else ():
                 if name in self._names():
                     raise ValueError(f"CombinedJoint: got {name!r} for a part, {said!r}, want it for the whole: "

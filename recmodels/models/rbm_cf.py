@@ -166,17 +166,18 @@ class RatingRBM(RowRecommender):
 
     def _known(self, users, items, ratings):
         """The level of each rating, from 0."""
-        level = np.searchsorted(self.levels, ratings)
-        wrong = np.asarray(self.levels, np.float32)[np.minimum(level, len(self.levels) - 1)] != ratings
+        levels = np.asarray(self.levels, np.float32)  # as ratings are: 0.1 of float64 is less than that of float32
+        level = np.searchsorted(levels, ratings)
+        wrong = levels[np.minimum(level, len(levels) - 1)] != ratings
         if wrong.any():
             raise ValueError(f"RatingRBM: got a rating of {ratings[wrong][0]:g}, want one of {self.levels}: pass all that "
                              "there are as levels=(...), or round the ratings")
         return level
 
-    def p_levels(self, users, items):
+    def p_levels(self, users, items=None):
         """(n, K): how probable each level is, for pairs of ids as `predict` takes them."""
         self._check_fitted()
-        rows, columns = self._sides(self.users_.codes(users), self.items_.codes(items))
+        rows, columns = self._sides(*self._pairs(users, items))
         with no_grad():
             return self.network_.p_levels(Tensor(self.hidden_), rows, columns).numpy()
 

@@ -250,6 +250,11 @@ def test_joint_wants_networks(part):
         CombinedJoint(models=("fm", part))
 
 
+def test_joint_wants_networks_of_one_number():
+    with pytest.raises(ValueError, match="got 'bayesian-neural-mf', whose network says its noise.*blend it"):
+        CombinedJoint(models=("bayesian-neural-mf", "bayesian-neural-mf"))
+
+
 def test_joint_has_one_way_to_train():
     with pytest.raises(ValueError, match=r"got 'lr' for a part.*want it for the whole: CombinedJoint\(lr=0.1\)"):
         CombinedJoint(models=("fm", {"model": "biased-mf", "lr": 0.1}))

@@ -116,6 +116,8 @@ def test_a_sample_of_neighbours_is_right_on_average():
     (lambda: Graph(np.eye(2)), TypeError, "got a ndarray, want a sparse matrix"),
     (lambda: Graph(scipy.sparse.csr_array([[np.inf]])), ValueError, "a weight is nan or inf"),
     (lambda: propagate(np.ones((2, 3)), random_graph(2, 3, 4, 0)), ValueError, r"got x of shape \(2, 3\), want \(3, D\)"),
+    (lambda: propagate(np.ones((3, 2), int), random_graph(2, 3, 4, 0)), TypeError, "got numbers of int64, want floating"),
+    (lambda: segment_softmax(np.ones(3, int), [0, 3]), TypeError, "got numbers of int64, want floating"),
     (lambda: attend(np.ones(1), np.ones((3, 2)), random_graph(2, 3, 9, 0)), ValueError, r"got \(1,\) numbers for"),
     (lambda: segment_softmax(np.ones(3), [0, 2]), ValueError, r"got \(3,\) numbers for 2 edges"),
     (lambda: segment_softmax(np.ones(3), [1, 3]), ValueError, "rise from 0"),

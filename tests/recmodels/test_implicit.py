@@ -299,6 +299,8 @@ def test_the_graph_holds_the_training_pairs_and_nothing_else(name, split):
 def test_who_is_measured_on_what_it_was_trained_on_is_refused(fitted, split):
     with pytest.raises(ValueError, match="trained on pairs of this part"):
         evaluate_implicit(fitted[1], split.train)
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        evaluate_implicit(fitted[1].clone(), split.test)
 
 
 # ---------------------------------------------------------------- split, data, evaluation

@@ -194,6 +194,20 @@ def test_what_cannot_be(changes, message, split):
         RatingRBM(**{**SMALL, **changes}).fit(split.train)
 
 
+def test_levels_may_be_fractions_that_float32_rounds(split):
+    tenths = split.train.frame.assign(rating=split.train.frame["rating"] / 10)
+    one, other = RatingRBM(**SMALL, levels=(0.1, 0.2, 0.3, 0.4, 0.5)).fit(tenths), RatingRBM(**SMALL).fit(split.train)
+    np.testing.assert_allclose(one.predict(split.test), other.predict(split.test) / 10, rtol=1e-3)
+
+
+def test_levels_of_pairs_are_asked_for_as_predictions_are(split):
+    model = RatingRBM(**SMALL).fit(split.train)
+    pairs = split.test.frame
+    np.testing.assert_array_equal(model.p_levels(split.test), model.p_levels(pairs["user"], pairs["item"]))
+    with pytest.raises(ValueError, match=r"got users of shape \(2,\) and items of shape \(1,\)"):
+        model.p_levels([1, 2], [1])
+
+
 def test_ratings_outside_of_the_levels(split):
     wrong = split.train.frame.copy()
     wrong.loc[3, "rating"] = 6

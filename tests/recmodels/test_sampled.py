@@ -60,6 +60,7 @@ def test_columns_in_several_tiles_are_the_same_sums():
     (lambda x, a, b: sparse_matmul(x, b, [0, 1], [0, 1], 2), ValueError, r"got x \(5,\) for places \(2,\)"),
     (lambda x, a, b: sparse_matmul(x[:1], b, [2], [0], 2), IndexError, "id 2 at position 0 is out of range"),
     (lambda x, a, b: sparse_matmul(x[:1], b, [1], [2], 2), IndexError, "id 2 at position 0 is out of range"),
+    (lambda x, a, b: sparse_matmul(x[:1], np.ones((2, 4), int), [1], [1], 2), TypeError, "got b of int64, want floating"),
     (lambda x, a, b: sampled_matmul(a, b[:, :3], [0], [0]), ValueError, r"got a \(3, 4\) and b \(2, 3\)"),
     (lambda x, a, b: sampled_matmul(a, b, [0, 1], [0]), ValueError, r"got places i \(2,\) and j \(1,\)"),
     (lambda x, a, b: sampled_matmul(a, b, [0.5], [0]), TypeError, "want integers")])

@@ -6,6 +6,7 @@ import pytest
 from recmodels import ranking_metrics
 from recmodels.bootstrap import paired_bootstrap
 from recmodels.datasets import Sessions, synthetic_sessions
+from recmodels.estimator import NotFittedError
 from recmodels.models import SESSION_MODELS
 from recmodels.models.session_baselines import SessionMarkov
 from recmodels.session_evaluation import compare_table, evaluate_sessions, fit_and_evaluate, sessions_of, strata
@@ -59,6 +60,8 @@ def test_reciprocal_ranks_end_at_k_and_ties_are_shared():
 
 
 def test_what_cannot_be_asked_is_refused(split, model):
+    with pytest.raises(NotFittedError, match="SessionMarkov is not fitted yet"):
+        evaluate_sessions(SessionMarkov(), split.test)
     with pytest.raises(TypeError, match="got sessions of type list"):
         evaluate_sessions(model, [[1, 2]])
     with pytest.raises(ValueError, match="no session has two items"):

@@ -113,7 +113,9 @@ def test_what_cannot_be_is_refused(split, fitted):
                         (lambda: model.recommend([[1]], k=25), "k=25 and a catalogue of 24"),
                         (lambda: model.recommend([[1]], exclude="visited"), "want 'seen'"),
                         (lambda: make("sasrec").fit(Sessions.of([[1], [2]])), "train has no session of two items"),
-                        (lambda: make("sasrec").fit(split.train, split.train), "valid's sessions are all in train")):
+                        (lambda: make("sasrec").fit(split.train, split.train), "valid's sessions are all in train"),
+                        (lambda: make("sasrec").fit(split.train, Sessions([-1], [0, 2], [10**6, 10**6 + 1])),
+                         "no session with two items of train")):
         with pytest.raises(ValueError, match=error):
             call()
     with pytest.raises(TypeError, match="got train of type list, want Sessions"):
