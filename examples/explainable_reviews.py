@@ -11,7 +11,7 @@ widen it because training parts overlap; how far a prediction moves without the 
 without another one; ten explanations and two that fail, as text and as a page. Which, a rule says (`sensible`, `failing`).
 
 It must reach: NARRE's RMSE at or below the better of the two baselines, mean of the splits; the most attended review moves
-the prediction more than a random other one, on both sides, in every split (bootstrap over users, 95 %).
+the prediction more than a random other one, on both sides (the wider t interval of the splits is above 0).
 """
 
 import itertools
@@ -86,6 +86,14 @@ def t_intervals(differences, test_by_train=1 / 8):
     d, n = np.asarray(differences), len(differences)
     half = t.ppf(0.975, n - 1) * d.std(ddof=1)
     return float(d.mean()), float(half * np.sqrt(1 / n)), float(half * np.sqrt(1 / n + test_by_train))
+
+
+def lower_end(found):
+    """Of the interval of the difference that `faithfulness` finds: the wide t interval of several splits, or one's own."""
+    if len(found) == 1:
+        return found[0].difference().low
+    mean, _, wide = t_intervals([(one.most - one.other).mean() for one in found])
+    return mean - wide
 
 
 # ---------------------------------------------------------------- which explanations are shown
@@ -163,6 +171,10 @@ def show(results, better, folder, split, narre):
     for side, found in results[0][1].items():
         print(f"  {side}'s: {found.most.mean():.4f} without the most attended, {found.other.mean():.4f} without another, "
               f"{len(found.most):,} test pairs; difference {found.difference()}")
+    if len(results) > 1:
+        for side in SIDES:
+            mean, plain, wide = t_intervals([(one[1][side].most - one[1][side].other).mean() for one in results])
+            print(f"  {side}'s, all splits: difference {mean:+.5f} +- {plain:.5f} (t), +- {wide:.5f} (parts overlap)")
     pairs = explained(narre, split)
     good, bad = sensible(pairs, narre.mean_), failing(pairs, narre.mean_)
     print(f"\n{' '.join(sensible.__doc__.split())} ({len(pairs):,} test pairs of the first split have 3 reviews to read "
@@ -228,8 +240,8 @@ def main(argv=None):
     else:
         claim(f"RMSE of NARRE, beside {better}", rmse["NARRE"], "<=", np.mean(rmse[better]))
         for side in SIDES:
-            claim(f"{side}'s reviews: what the most attended one moves more than another, lower end of the interval, lowest "
-                  "of the splits", min(found[side].difference().low for _, found in results), ">", 0)
+            claim(f"{side}'s reviews: what the most attended one moves more than another, lower end of the interval",
+                  lower_end([found[side] for _, found in results]), ">", 0)
         claim("explanations by the rule", len(good), ">=", 10)
     write_record(args, data=data.name, synthetic=data.synthetic, splits=n, better=better, best_rmse=getattr(
         data, "best_rmse", None), models={name: [{key: value for key, value in rows[name].items() if key != "model"} | {
