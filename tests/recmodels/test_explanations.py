@@ -247,7 +247,7 @@ def test_text_and_page_show_reviews_and_escape_them():
     html = page([one], "Why?", notes=["a > b"])
     assert "<b> hum" not in html and "Not a &lt;b&gt; hum</span>" in html and "<title>Why?</title>" in html
     assert "a &gt; b" in html and "user &lt;b&gt; on item i&amp;1" in html
-    assert "rgba(213,94,0,0.70)" in html and "rgba(0,158,115,0.18)" in html
+    assert "rgba(213,94,0,0.70)" in html and "rgba(0,158,115,0.17)" in html
 
 
 def test_faithfulness_compares_two_deletions_of_each_pair(model, reviews):
