@@ -147,8 +147,8 @@ def failing(pairs, mean):
         one, r = max(wrong, key=lambda pair: abs(pair[0].of("item")[0].part))
         read = one.of("item")[0]
         found.append((one, r, f"contradicts its review: {read.rating:g} stars, {'above' if read.rating > mean else 'below'} "
-                      f"the mean of {mean:.1f}, and yet it moves the score by {read.part:+.3f}. Words are added up without "
-                      "their sentence: who praises by telling of another product's faults is read as if he complained"))
+                      f"the mean of {mean:.1f}, and yet it moves the score by {read.part:+.3f}. Each word counts "
+                      "what it was found to count in all reviews, without its sentence"))
     return found
 
 
