@@ -280,6 +280,12 @@ def print_table(results):
 
 
 def save(path, facts, results):
-    """Everything as JSON."""
-    tree = {"machine": facts, "rows": [dataclasses.asdict(r) for r in results]}
-    pathlib.Path(path).write_text(json.dumps(tree, indent=1) + "\n")
+    """All as JSON. Rows that the file has of an earlier run stay, where machine and versions are the same and they are not
+    measured anew."""
+    path, rows = pathlib.Path(path), {}
+    if path.exists():
+        before = json.loads(path.read_text())
+        if all(before["machine"].get(what) == value for what, value in facts.items() if what != "sgemm limit"):
+            rows = {row["title"]: row for row in before["rows"]}
+    rows |= {r.title: dataclasses.asdict(r) for r in results}
+    path.write_text(json.dumps({"machine": facts, "rows": list(rows.values())}, indent=1) + "\n")
