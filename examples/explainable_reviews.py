@@ -4,7 +4,7 @@ On Amazon's musical instruments (10,261 reviews): NARRE (Chen et al. 2018), atte
 over what the user said of other items, beside biases and biased MF. Protocol: 20 random splits, 80 % train, 10 % choose
 settings and epochs, 10 % test, the same rows for all models. The baselines are tuned on each split's validation ratings
 over the grids below; NARRE takes the biases' regularisation from there, its own settings were chosen before on the
-validation ratings of two other splits. Neither a text of validation or test, nor a pair's own review is ever read.
+validation ratings of another split. Neither a text of validation or test, nor a pair's own review is ever read.
 
 Shown: RMSE and MAE; the paired differences with two t intervals, the plain one and that of Nadeau and Bengio (2003), who
 widen it because training parts overlap; how far a prediction moves without the review that was attended to most, and

@@ -90,8 +90,8 @@ def claims(records):
 
 def benchmarks(record):
     facts = "; ".join(f"{key} {value}" for key, value in record["machine"].items())
-    return ["**Speed beside PyTorch**, the sides of a row alternating in one run, same weights, losses and gradients asserted "
-            f"equal ({facts}).", "",
+    return ["**Speed beside PyTorch**, the sides of a row alternating in one run, same weights, losses and gradients"
+            f" asserted equal ({facts}).", "",
             *table(["what", "tinydl", "PyTorch", "in its best mode", "ratio", "must"],
                    [[row[key] for key in ("title", "tinydl", "other", "mode", "ratio", "must")] for row in record["rows"]])]
 
