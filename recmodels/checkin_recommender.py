@@ -172,7 +172,7 @@ class CheckInRecommender(Estimator):
                 y[np.repeat(np.arange(len(y)), np.diff(start)), items] = -np.inf
             return y
         lists = best_lists(np.arange(len(users)), self.items_, k, scores)
-        query = lists["user"].to_numpy()
+        query = lists["user"].to_numpy(np.int64)  # also where there are no lists at all
         lists["user"] = users[query].tolist()
         if explain:
             lists["why"] = self._why(rows[query], local[query], timestamps[query], self.items_.get_indexer(lists["item"]))

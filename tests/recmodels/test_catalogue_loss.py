@@ -64,7 +64,7 @@ def test_scores_in_the_thousands_and_float32(rng):
 @pytest.mark.parametrize("change, error", [
     ({"target": np.zeros((6, 2), int)}, r"targets \(6, 2\)"), ({"target": np.full((7, 2), 11)}, "from 11 to 11"),
     ({"target": np.full((7, 2), -1)}, "from -1"), ({"target": np.zeros((7, 2))}, "targets of float64"),
-    ({"target": np.tile([0, -2], (7, 1))}, "column 0 also -1"), ({"r": np.zeros(2)}, r"r \(2,\)"),
+    ({"target": np.tile([0, -2], (7, 1))}, "-1 for nothing in all columns but the first"), ({"r": np.zeros(2)}, r"r \(2,\)"),
     ({"b": np.zeros(10)}, r"b \(10,\)"),
     ({"W": np.zeros((11, 4))}, r"W \(11, 4\)"), ({"h": np.zeros((0, 3)), "target": np.zeros((0, 2), int)}, "no rows"),
     ({"smoothing": 1.0}, "smoothing=1.0"), ({"smoothing": -0.1}, "smoothing=-0.1")])

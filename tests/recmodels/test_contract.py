@@ -85,7 +85,7 @@ def test_the_registry_covers_every_model():
     import recmodels.models as models
 
     exported = {c for _, c in inspect.getmembers(models, inspect.isclass) if issubclass(c, Recommender)}
-    assert exported == {type(factory()) for factory in MODELS.values()}
+    assert exported == {type(factory()) for factory in [*MODELS.values(), *models.REVIEW_MODELS.values()]}
     assert MODELS["neural-mf-1"]().version == 1 and MODELS["neural-mf-2"]().version == 2
     assert MODELS["wide-deep"]().ids and not MODELS["wide-deep-attributes"]().ids
     assert {name for name in ALL if MODELS[name]().output != "rating"} == {"deep-regression", "logistic"}
