@@ -223,7 +223,7 @@ CASES = {
                                             repeated(rng, n), V),
     "sampled_matmul": lambda rng, dtype, n: (normal(rng, dtype, 5, D), normal(rng, dtype, V, D), rng.integers(0, 5, n),
                                              repeated(rng, n)),
-    "neighbour_sum": lambda rng, dtype, n: (segments(rng, n), repeated(rng, n), normal(rng, dtype, n),
+    "neighbour_sum": lambda rng, dtype, n: (segments(rng, n, 6 + n // 4), repeated(rng, n), normal(rng, dtype, n),
                                             normal(rng, dtype, V, D)),
     "segment_softmax": lambda rng, dtype, n: (normal(rng, dtype, n), segments(rng, n)),
     "segment_softmax_gradient": lambda rng, dtype, n: (normal(rng, dtype, n), normal(rng, dtype, n), segments(rng, n)),
