@@ -288,4 +288,4 @@ def save(path, facts, results):
         if all(before["machine"].get(what) == value for what, value in facts.items() if what != "sgemm limit"):
             rows = {row["title"]: row for row in before["rows"]}
     rows |= {r.title: dataclasses.asdict(r) for r in results}
-    path.write_text(json.dumps({"machine": facts, "rows": list(rows.values())}, indent=1) + "\n")
+    path.write_text(json.dumps({"machine": facts, "rows": list(rows.values())}, indent=1, default=lambda n: n.item()) + "\n")

@@ -100,7 +100,8 @@ ROWS = {
     "convnet": Row("convnet 1-32-64, 28 x 28, Adam, a step", _problem,
                    {TINYDL: _tinydl, "fused Adam": _torch(), "channels last, fused Adam": _torch(channels_last=True),
                     "compiled, fused Adam": _torch(compiled=True)},
-                   1.0, steps=lambda p: len(p["x"]) // BATCH, flops=_flops),
+                   1.0, rtol=1e-3,  # PyTorch's first gradient is 5e-4 from that in float64, tinydl's 5e-7
+                   steps=lambda p: len(p["x"]) // BATCH, flops=_flops),
     "conv1d": Row(f"Conv1d {INPUTS} -> {OUTPUTS}, window {WINDOW}, {STEPS} steps, forward and backward", _sequences,
                   {TINYDL: _tinydl_1d, "eager": _torch_1d}, None,
                   flops=lambda p: 3 * 2 * len(p["x"]) * STEPS * WINDOW * INPUTS * OUTPUTS),
