@@ -11,7 +11,6 @@ It must reach: additive, general and scaled dot >= 99 % exact; no attention, on 
 below the worst of those three; the largest weight in place for >= 80 % of the digits, by the best of them.
 """
 
-import json
 import sys
 import time
 
@@ -24,7 +23,7 @@ from tinydl.data import DataLoader
 from tinydl.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from tinydl.training import Schedule, Trainer
 
-from .common import arguments, check, figure, finish, output_folder, save_figure
+from .common import arguments, claim, figure, finish, output_folder, save_figure, write_record
 from .dates import LETTERS, PAD, START, coded, decoded, draw
 
 BEST, FIRST = ("additive", "general", "scaled dot"), ("additive", "scaled dot")  # at the end, and after few steps
@@ -180,22 +179,21 @@ def main(argv=None):
         print(line, flush=True)
     print()
     draw_maps(maps, test[1], folder / "attention_alignment.png")
-    (folder / "results.json").write_text(json.dumps({"seed": args.seed, "quick": args.quick, "rows": rows}, indent=1) + "\n")
     claims(rows, args.quick)
+    write_record(args, data="generated sentences with dates", synthetic=True, rows=rows)
     return finish()
 
 
 def claims(rows, quick):
     names, longest = (FIRST, "dates_1") if quick else (BEST, "dates_2")
     for name in names:
-        aim, share = 0.3 if quick else 0.99, rows[name]["exact"]
-        check(f"{name}: {share:.1%} of the answers are exact, at least {aim:.0%}", share >= aim)
-    worst, without = min(rows[name][longest] for name in names), rows["no attention"][longest]
-    check(f"the longest sentences: {without:.1%} without attention, at least 5 points below {worst:.1%}, the worst of these",
-          without <= worst - 0.05)
+        claim(f"test answers that are right to the last letter, {name}", rows[name]["exact"], ">=", 0.3 if quick else 0.99)
+    worst = min(rows[name][longest] for name in names)
+    claim("the same of the longest sentences, no attention (5 points below the worst of these)",
+          rows["no attention"][longest], "<=", worst - 0.05)
     best = max(names, key=lambda name: rows[name]["largest_there"])
-    there, aim = rows[best]["largest_there"], 0.5 if quick else 0.8
-    check(f"{best}: the largest weight is where the digit is written for {there:.1%}, at least {aim:.0%}", there >= aim)
+    claim(f"digits whose largest weight is where the digit is written, {best}", rows[best]["largest_there"], ">=",
+          0.5 if quick else 0.8)
 
 
 if __name__ == "__main__":

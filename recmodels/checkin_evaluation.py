@@ -8,12 +8,10 @@ A model is fitted before and evaluated in one of two regimes: "frozen", it looks
 "streaming", on every check-in of the whole data with a strictly earlier timestamp than the question's.
 """
 
-import time
-
 import numpy as np
 
 from .datasets.checkins import slot
-from .evaluation import mean_deviation
+from .evaluation import COSTS, fitted, means_table
 from .ranking import evaluate_contexts, evaluate_events
 from .visit_log import VisitLog
 
@@ -68,44 +66,19 @@ def fit_and_evaluate(model, split, regime="frozen", refit=False):
         seconds                        of fitting, both fits together
     """
     log = split.data if regime == "streaming" else None
-    started = time.perf_counter()
-    model.fit(split.train, split.valid, log)
-    seconds = time.perf_counter() - started
+    measured, costs = fitted(model, split, refit, log)
     valid, _ = evaluate_checkins(model, split, regime, "valid")
-    measured = model
-    if refit:
-        started = time.perf_counter()
-        measured = model.refit(split.refit, log)
-        seconds += time.perf_counter() - started
     events, contexts = evaluate_checkins(measured, split, regime)
     tables = {"events": events, "contexts": contexts, "new venues": evaluate_new_venues(measured, split, regime)}
     row = {name: result.table().to_dict("index") for name, result in tables.items()}
-    return measured, {**row, "valid": {metric: valid[metric] for metric in valid.per_query},
-                      "epochs": getattr(model, "best_epoch_", None), "parameters": measured.num_parameters(),
-                      "seconds": seconds}
+    return measured, {**row, "valid": {metric: valid[metric] for metric in valid.per_query}, **costs}
 
 
 def compare_table(rows):
     """{"events": DataFrame, "contexts, ..": DataFrame} of text from [(label, row of `fit_and_evaluate`)], a line a label."""
-    import pandas
-
-    groups = {}
-    for label, row in rows:
-        groups.setdefault(label, []).append(row)
-
-    def column(get, *form):
-        return [mean_deviation((get(row) for row in group), *form) for group in groups.values()]
-
-    tables = {}
-    for part, columns in _COLUMNS.items():
-        table = {title: column(lambda row, path=path: _at(row, *path)) for title, path in columns.items()}
-        if part == "events":
-            table.update({key: column(lambda row, key=key: row[key], digits, None)
-                          for key, digits in (("epochs", 0), ("parameters", 0), ("seconds", 1))})
-        table["fits"] = [str(len(group)) for group in groups.values()]
-        frame = pandas.DataFrame(table, index=list(groups))
-        tables[part] = frame.loc[:, (frame != "").any()]
-    return tables
+    return {part: means_table(rows, {title: lambda row, path=path: _at(row, *path) for title, path in columns.items()},
+                              COSTS if part == "events" else {})
+            for part, columns in _COLUMNS.items()}
 
 
 def _at(row, part, line, metric):

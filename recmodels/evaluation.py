@@ -1,5 +1,6 @@
-"""Evaluation: one model on one split -> one row of a table, the same for every model."""
+"""Evaluation: one model on one split -> one row of a table, the same for every model. Fitting and tables serve all tasks."""
 
+import operator
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from . import metrics
 
 METRICS = {"rmse": "RMSE", "mae": "MAE", "auc": "AUC", "log_loss": "log loss"}  # key in a row: title in a table
+COSTS = {"epochs": ("epochs", 0), "parameters": ("parameters", 0), "seconds": ("seconds", 1)}  # title: key in a row, digits
 
 
 def rating_metrics(model, data):
@@ -33,12 +35,29 @@ def evaluate_ratings(model, split, refit=False):
         parameters                   how many numbers it learned
         seconds                      of fitting, both fits together
     """
+    measured, costs = fitted(model, split, refit)
+    return measured, {**rating_metrics(measured, split.test), "valid": rating_metrics(model, split.valid), **costs}
+
+
+def fitted(model, split, refit=False, *log):
+    """Fit `model` to split.train, with split.valid to choose its epochs by. Returns (the model to measure, its costs):
+
+        epochs       trained for; None where a model has none
+        parameters   how many numbers it learned
+        seconds      of fitting, both fits together
+
+    refit: the model to measure is a second one, fitted to training and validation part together for as many epochs as the
+    first one chose. log: what models of check-ins look back on.
+    """
     started = time.perf_counter()
-    model.fit(split.train, valid=split.valid)
+    measured = model.fit(split.train, split.valid, *log)
     seconds = time.perf_counter() - started
-    measured, row = evaluate_refit(model, split) if refit else (model, rating_metrics(model, split.test))
-    return measured, {**row, "valid": rating_metrics(model, split.valid), "epochs": getattr(model, "best_epoch_", None),
-                      "parameters": measured.num_parameters(), "seconds": seconds + row.get("seconds", 0.0)}
+    if refit:
+        started = time.perf_counter()
+        measured = model.refit(split.refit, *log)
+        seconds += time.perf_counter() - started
+    return measured, {"epochs": getattr(model, "best_epoch_", None), "parameters": measured.num_parameters(),
+                      "seconds": seconds}
 
 
 def evaluate_refit(model, split):
@@ -68,17 +87,23 @@ def mean_deviation(values, digits=4, sign="+-"):
 
 def results_table(rows):
     """A DataFrame of text from [(label, row of `evaluate_ratings`)]: a line a label, metrics as `mean_deviation`."""
+    return means_table(rows, {title: operator.methodcaller("get", key) for key, title in METRICS.items()})
+
+
+def means_table(rows, metrics, costs=COSTS):
+    """A DataFrame of text from [(label, row)], a line a label: metrics as `mean_deviation`, costs as means, and how many
+    fits; columns without a number are left out.
+
+    metrics: {title: function of a row}; costs: {title: (key in a row, digits)}. What is None is passed over.
+    """
     import pandas
 
     groups = {}
     for label, row in rows:
         groups.setdefault(label, []).append(row)
-
-    def column(key, digits=4, sign="+-"):
-        return [mean_deviation((row.get(key) for row in group), digits, sign) for group in groups.values()]
-
-    table = {title: column(key) for key, title in METRICS.items()}
-    table.update(epochs=column("epochs", 0, None), parameters=column("parameters", 0, None),
-                 seconds=column("seconds", 1, None), fits=[str(len(group)) for group in groups.values()])
+    table = {title: [mean_deviation(map(of, group)) for group in groups.values()] for title, of in metrics.items()}
+    for title, (key, digits) in costs.items():
+        table[title] = [mean_deviation((row.get(key) for row in group), digits, None) for group in groups.values()]
+    table["fits"] = [str(len(group)) for group in groups.values()]
     frame = pandas.DataFrame(table, index=list(groups))
     return frame.loc[:, (frame != "").any()]

@@ -5,11 +5,9 @@ candidates but those that he had in training; nothing is sampled. A user without
 without a training user is in no catalogue: it is counted, and left out.
 """
 
-import time
-
 import numpy as np
 
-from .evaluation import mean_deviation
+from .evaluation import COSTS, fitted, means_table
 from .ranking import evaluate_contexts
 
 METRICS = ("Recall@10", "nDCG@10", "Recall@20", "nDCG@20")
@@ -73,29 +71,15 @@ def fit_and_evaluate(model, split):
         seconds      of fitting
         seconds_epoch   of training an epoch, without validation; None where a model has none
     """
-    started = time.perf_counter()
-    model.fit(split.train, split.valid)
-    seconds = time.perf_counter() - started
+    _, costs = fitted(model, split)
     result, valid = evaluate_implicit(model, split.test), evaluate_implicit(model, split.valid)
     history = getattr(model, "history_", None)
     return result, {"test": result.table().to_dict("index"), "valid": {metric: valid[metric] for metric in valid.per_query},
-                    "epochs": getattr(model, "best_epoch_", None), "parameters": model.num_parameters(), "seconds": seconds,
-                    "seconds_epoch": None if history is None else float(history["seconds"].mean())}
+                    **costs, "seconds_epoch": None if history is None else float(history["seconds"].mean())}
 
 
 def compare_table(rows):
     """DataFrame of text from [(label, row of `fit_and_evaluate`)], a line a label: mean, and deviation over several fits."""
-    import pandas
-
-    groups = {}
-    for label, row in rows:
-        groups.setdefault(label, []).append(row)
-    table = {metric: [mean_deviation(row["test"]["all"][metric] for row in group) for group in groups.values()]
-             for metric in METRICS}
-    table["valid nDCG@10"] = [mean_deviation(row["valid"]["nDCG@10"] for row in group) for group in groups.values()]
-    for key, title, digits in (("epochs", "epochs", 0), ("parameters", "parameters", 0), ("seconds", "seconds", 1),
-                               ("seconds_epoch", "seconds an epoch", 2)):
-        table[title] = [mean_deviation((row[key] for row in group), digits, None) for group in groups.values()]
-    table["fits"] = [str(len(group)) for group in groups.values()]
-    frame = pandas.DataFrame(table, index=list(groups))
-    return frame.loc[:, (frame != "").any()]
+    metrics = {metric: lambda row, metric=metric: row["test"]["all"][metric] for metric in METRICS}
+    return means_table(rows, {**metrics, "valid nDCG@10": lambda row: row["valid"]["nDCG@10"]},
+                       {**COSTS, "seconds an epoch": ("seconds_epoch", 2)})

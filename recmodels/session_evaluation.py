@@ -7,12 +7,10 @@ Nothing is sampled and nothing left out: items of the session itself are candida
 count by expectation. A target that no training session has is in no catalogue; such questions are counted and left out.
 """
 
-import time
-
 import numpy as np
 
 from .datasets.sessions import Sessions
-from .evaluation import mean_deviation
+from .evaluation import fitted, means_table
 from .ranking import evaluate_events
 from .ranking_metrics import check_ks, expected_reciprocal_rank
 
@@ -84,36 +82,16 @@ def fit_and_evaluate(model, split, refit=False):
         parameters   how many numbers it learned
         seconds      of fitting, both fits together
     """
-    started = time.perf_counter()
-    model.fit(split.train, split.valid)
-    seconds = time.perf_counter() - started
+    measured, costs = fitted(model, split, refit)
     valid = evaluate_sessions(model, split.valid)
-    measured = model
-    if refit:
-        started = time.perf_counter()
-        measured = model.refit(split.refit)
-        seconds += time.perf_counter() - started
     row = {prefixes: evaluate_sessions(measured, split.test, prefixes).table().to_dict("index") for prefixes in PREFIXES}
-    return measured, {**row, "valid": {metric: valid[metric] for metric in valid.per_query},
-                      "epochs": getattr(model, "best_epoch_", None), "parameters": measured.num_parameters(),
-                      "seconds": seconds}
+    return measured, {**row, "valid": {metric: valid[metric] for metric in valid.per_query}, **costs}
 
 
 def compare_table(rows):
     """DataFrame of text from [(label, row of `fit_and_evaluate`)], a line a label: mean, and deviation over several fits."""
-    import pandas
+    def at(prefixes, metric):
+        return lambda row: row[prefixes]["all"][metric]
 
-    groups = {}
-    for label, row in rows:
-        groups.setdefault(label, []).append(row)
-    table = {}
-    for metric in ("Recall@5", "Recall@10", *METRICS):
-        table[metric] = [mean_deviation(row["last"]["all"][metric] for row in group) for group in groups.values()]
-    for metric in METRICS:
-        table[f"every prefix {metric}"] = [mean_deviation(row["all"]["all"][metric] for row in group)
-                                           for group in groups.values()]
-    for key, digits in (("epochs", 0), ("parameters", 0), ("seconds", 1)):
-        table[key] = [mean_deviation((row[key] for row in group), digits, None) for group in groups.values()]
-    table["fits"] = [str(len(group)) for group in groups.values()]
-    frame = pandas.DataFrame(table, index=list(groups))
-    return frame.loc[:, (frame != "").any()]
+    return means_table(rows, {**{metric: at("last", metric) for metric in ("Recall@5", "Recall@10", *METRICS)},
+                              **{f"every prefix {metric}": at("all", metric) for metric in METRICS}})

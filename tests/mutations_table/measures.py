@@ -93,9 +93,10 @@ CHAPTERS = [
     ("recmodels/evaluation.py", f"{CONTRACT} recmodels/test_evaluation.py -k evaluat", [
         ("again = model.refit(split.refit)", "again = model.refit(split.train)"),
         ("\"valid\": rating_metrics(model, split.valid)", "\"valid\": rating_metrics(measured, split.valid)"),
-        ("rating_metrics(model, split.test))", "rating_metrics(model, split.valid))"),
+        ("rating_metrics(measured, split.test)", "rating_metrics(model, split.test)"),
+        ("measured = model.refit(split.refit, *log)", "measured = model.refit(split.train, *log)"),
         ("rating_metrics(again, split.test)", "rating_metrics(model, split.test)"),
-        ("seconds + row.get(\"seconds\", 0.0)", "seconds"),
+        ("seconds += time.perf_counter() - started", "seconds = time.perf_counter() - started"),
         ("\"parameters\": measured.num_parameters()", "\"parameters\": 0"),
         ("if value is not None]", "if value]"),
         ("ddof=1", "ddof=0"),
