@@ -11,6 +11,8 @@ import numpy as np
 
 from tinydl.data import Dataset
 
+from .ragged import row_of
+
 _DAY = 86400
 
 
@@ -34,7 +36,7 @@ class CandidateBatches(Dataset):
         self.n_own = round(negatives * own)
         self.n_other, self.lag, self.rng = negatives - self.n_own, lag, rng
         start, items = known
-        self._pairs = np.repeat(np.arange(len(start) - 1), np.diff(start)) * features.n_items + items  # rises
+        self._pairs = row_of(start) * features.n_items + items  # rises
 
     def __len__(self):
         return len(self.visits)

@@ -12,6 +12,7 @@ import numpy as np
 
 from .datasets.checkins import slot
 from .evaluation import COSTS, fitted, means_table
+from .ragged import row_of
 from .ranking import evaluate_contexts, evaluate_events
 from .visit_log import VisitLog
 
@@ -90,7 +91,7 @@ def event_questions(model, data):
     queries = data.frame[["user", "local", "timestamp"]]
     targets = model.items_.get_indexer(data.frame["item"])
     start, visited = model.log_.visited(model.log_.rows(queries["user"]), queries["timestamp"].to_numpy())
-    pairs = np.repeat(np.arange(len(data)), np.diff(start)) * len(model.items_) + visited
+    pairs = row_of(start) * len(model.items_) + visited
     revisit = np.isin(np.arange(len(data)) * len(model.items_) + targets, pairs) & (targets >= 0)
     return {"scorer": scorer(model), "queries": queries, "targets": targets,
             "strata": np.where(revisit, "revisit", "new"), "cold_items": targets < 0,

@@ -34,6 +34,7 @@ import numpy as np
 from .datasets.checkins import CheckIns
 from .estimator import Estimator, best_lists
 from .features import id_array
+from .ragged import row_of
 from .ranking_metrics import check_k
 from .visit_log import VisitLog, ids_state
 
@@ -169,7 +170,7 @@ class CheckInRecommender(Estimator):
             y[:, never] = -np.inf
             if isinstance(exclude, str):
                 start, items = self.log_.visited(rows[block], timestamps[block])
-                y[np.repeat(np.arange(len(y)), np.diff(start)), items] = -np.inf
+                y[row_of(start), items] = -np.inf
             return y
         lists = best_lists(np.arange(len(users)), self.items_, k, scores)
         query = lists["user"].to_numpy(np.int64)  # also where there are no lists at all

@@ -15,6 +15,8 @@ import functools
 
 import numpy as np
 
+from .ragged import steps
+
 
 @dataclasses.dataclass(frozen=True)
 class Dense:
@@ -148,8 +150,7 @@ class FeatureTable:
         counts = (self.multihot > 0).sum(axis=1)
         bags = np.zeros((len(self), int(counts.max(initial=0))), np.int64)
         row, code = np.nonzero(self.multihot)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
-        bags[row, place] = code + 1
+        bags[row, steps(counts)] = code + 1
         return bags
 
     def codes(self, ids):

@@ -18,6 +18,7 @@ from tinydl.op import op, value_of
 from tinydl.random import generator
 
 from . import kernels
+from .ragged import places, row_of
 from .sampled import sampled_matmul
 
 
@@ -64,7 +65,7 @@ class Graph:
 
     @functools.cached_property
     def rows(self):
-        return np.repeat(np.arange(self.shape[0]), self.degree)
+        return row_of(self.start)
 
     @functools.cached_property
     def order(self):
@@ -76,9 +77,7 @@ class Graph:
 
     def edges_of(self, nodes):
         """(start (Q + 1,), edges): the edge numbers of each of these rows."""
-        length = self.degree[nodes]
-        start = np.append(0, np.cumsum(length))
-        return start, np.arange(start[-1]) + np.repeat(self.start[nodes] - start[:-1], length)
+        return places(self.start, nodes)
 
     def __repr__(self):
         alone = np.sum(self.degree == 0)
@@ -180,7 +179,7 @@ def _segment_softmax(e, start=None):
 
     def de(dy):
         if isinstance(y, Tensor) or isinstance(dy, Tensor):  # the formula, whose gradients are known
-            row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+            row = row_of(start)
             return y * (dy - ops.scatter(y * dy, index=row, shape=(len(start) - 1,))[row])
         return kernels.segment_softmax_gradient(y, dy, start)
 
@@ -211,7 +210,7 @@ def neighbourhood(graph, nodes, layers, neighbours=None, rng=None):
     parts, found, frontier = [], [nodes], nodes
     for _ in range(layers):
         start, edges = graph.edges_of(frontier)
-        row = np.repeat(np.arange(len(frontier)), np.diff(start))
+        row = row_of(start)
         scale = np.ones(len(edges))
         if neighbours is not None:
             order = np.lexsort((rng.random(len(edges)), row))

@@ -8,6 +8,7 @@ without a training user is in no catalogue: it is counted, and left out.
 import numpy as np
 
 from .evaluation import COSTS, fitted, means_table
+from .ragged import row_of
 from .ranking import evaluate_contexts
 
 METRICS = ("Recall@10", "nDCG@10", "Recall@20", "nDCG@20")
@@ -39,7 +40,7 @@ def evaluate_implicit(model, data, block=512):
     pairs = np.unique(row * (len(model.items_) + 1) + item + 1)  # unknown items are 0
     row, item = pairs // (len(model.items_) + 1), pairs % (len(model.items_) + 1) - 1
     seen = model.seen_by(users)
-    had = np.repeat(np.arange(len(users)), np.diff(seen[0])) * len(model.items_) + seen[1]
+    had = row_of(seen[0]) * len(model.items_) + seen[1]
     if np.isin(row * len(model.items_) + item, had)[item >= 0].any():
         raise ValueError("evaluate_implicit: the model was trained on pairs of this part, want one that was not: fit it to "
                          "split.train")

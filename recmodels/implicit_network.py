@@ -17,10 +17,10 @@ from .graph import bipartite, neighbourhood
 from .implicit_recommender import ImplicitRecommender
 from .negatives import NegativeSampler, SampledPairs, known_by_user
 from .pairs import distinct
+from .ragged import take
 from .ranking import evaluate_contexts
 from .ranking_losses import LOSSES
 from .sampled import sampled_matmul
-from .score_blocks import take
 
 
 class RankValidation(Callback):

@@ -23,8 +23,8 @@ from .datasets import Interactions
 from .estimator import Estimator, best_lists
 from .features import id_array
 from .negatives import known_by_user
+from .ragged import row_of, take
 from .ranking_metrics import check_k
-from .score_blocks import take
 from .visit_log import ids_state
 
 
@@ -86,7 +86,7 @@ class ImplicitRecommender(Estimator):
         return tuple(part[new] for part in (user, item))
 
     def _user_of_seen(self):
-        return np.repeat(np.arange(len(self.users_)), np.diff(self.start_))
+        return row_of(self.start_)
 
     # ---------------------------------------------------------------- scores
     def scores(self, users):
@@ -119,7 +119,7 @@ class ImplicitRecommender(Estimator):
             y = self.scores(users[block])
             if exclude_seen:
                 start, items = self.seen_by(users[block])
-                y[np.repeat(np.arange(len(y)), np.diff(start)), items] = -np.inf
+                y[row_of(start), items] = -np.inf
             return y
         return best_lists(users, self.items_, k, scores)
 

@@ -13,6 +13,7 @@ from tinydl.data import Dataset
 from tinydl.random import generator
 
 from .kernels.negatives import draw_negatives
+from .ragged import row_of
 
 
 class AliasTable:
@@ -155,7 +156,7 @@ class NegativeSampler:
         if negatives.ndim != 2 or len(negatives) != len(user) or not negatives.shape[1]:
             raise ValueError(f"NegativeSampler.log_expected_counts: got negatives of shape {negatives.shape} for "
                              f"{len(user)} users, want (B, N)")
-        owner = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        owner = row_of(start)
         out = np.bincount(owner, p[items], minlength=len(start) - 1)[user]
         alone = (exclude >= 0) & ~np.isin(user * self.n_items + exclude, owner * self.n_items + items)
         out = out + np.where(alone, p[exclude], 0.0)

@@ -16,6 +16,7 @@ import numpy as np
 
 from .bootstrap import paired_bootstrap
 from .kernels.ranking import EXCLUDED, NAN, NAN_ROW, rank_counts, top_k
+from .ragged import take
 from .ranking_metrics import (
     check_denominator,
     check_ks,
@@ -24,7 +25,7 @@ from .ranking_metrics import (
     expected_recall,
     expected_reciprocal_rank,
 )
-from .score_blocks import check_items, flags, item_numbers, labels, ragged, refuse_nan, score_blocks, size, take
+from .score_blocks import check_items, flags, item_numbers, labels, ragged, refuse_nan, score_blocks, size
 
 __all__ = ["RankingResult", "evaluate_contexts", "evaluate_events", "paired_bootstrap", "top_lists"]
 

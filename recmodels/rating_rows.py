@@ -14,6 +14,7 @@ from tinydl.nn import functional as F
 
 from .epochs import TrainedInEpochs
 from .neural import SettleUnread
+from .ragged import places, row_of
 from .recommender import Recommender
 
 
@@ -61,10 +62,8 @@ def _by_row(triples, size):
 def _of_rows(stored, rows):
     """(values, i, columns) of these rows, one row after the other; i says which of `rows` a value belongs to."""
     start, columns, values = stored
-    count = start[rows + 1] - start[rows]
-    i = np.repeat(np.arange(len(rows)), count)
-    place = np.arange(len(i)) + np.repeat(start[rows] - (np.cumsum(count) - count), count)
-    return values[place], i, columns[place]
+    start, place = places(start, rows)
+    return values[place], row_of(start), columns[place]
 
 
 class RowRecommender(TrainedInEpochs, Recommender):

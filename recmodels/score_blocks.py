@@ -3,6 +3,7 @@
 import numpy as np
 
 from .kernels.ranking import first_bad
+from .ragged import take
 from .ranking_metrics import check_k
 
 
@@ -68,14 +69,6 @@ def ragged(name, lists, Q):
         raise ValueError(f"{name}: got start from {start[0]} to {start[-1]} for {len(items)} items, want it to rise from 0 "
                          "to their number")
     return start, items
-
-
-def take(lists, rows):
-    """The lists of these queries, in that order."""
-    start, items = lists
-    lengths = start[rows + 1] - start[rows]
-    first = np.append(0, np.cumsum(lengths))
-    return first, items[np.arange(first[-1]) + np.repeat(start[rows] - first[:-1], lengths)]
 
 
 def check_items(name, start, items, n_items, rows):

@@ -13,6 +13,7 @@ from .datasets.sessions import Sessions
 from .evaluation import fitted, means_table
 from .ranking import evaluate_events
 from .ranking_metrics import check_ks, expected_reciprocal_rank
+from .session_recommender import CodedSessions
 
 KS = (1, 5, 10, 20)
 METRICS = ("Recall@20", "MRR@20")
@@ -46,18 +47,12 @@ def evaluate_sessions(model, sessions, prefixes="last", ks=KS, block=256):
 
 def scorer(model, sessions, row, length):
     """The model's scores as the function of a block of question numbers that `evaluate_events` takes."""
-    whole = Sessions(sessions.ids, sessions.start, sessions.items)
+    coded = CodedSessions(sessions.start, model.items_.get_indexer(sessions.items))
 
     def score(questions):
-        return model.scores(_prefixes(whole, row[questions], length[questions]))
+        prefixes = coded.take(row[questions], length[questions])
+        return model._scored(prefixes.keep(prefixes.items >= 0))
     return score
-
-
-def _prefixes(sessions, row, length):
-    """The first length items of each of these sessions, as Sessions numbered from 0."""
-    start = np.append(0, np.cumsum(length))
-    at = np.arange(start[-1]) + np.repeat(sessions.start[row] - start[:-1], length)
-    return Sessions(np.arange(len(row)), start, sessions.items[at])
 
 
 def strata(length):

@@ -26,6 +26,7 @@ from tinydl.op import is_grad_enabled
 
 from .catalogue_loss import catalogue_cross_entropy
 from .epochs import TrainedInEpochs
+from .ragged import steps
 from .session_recommender import CodedSessions, SessionRecommender
 
 
@@ -52,12 +53,6 @@ def padded(lengths):
     step = np.arange(lengths.max())
     place = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(step, lengths[:, None] - 1)
     return place, np.flatnonzero((step < lengths[:, None]).reshape(-1))
-
-
-def steps(lengths):
-    """(N,) the place of each row in its session, from 0."""
-    lengths = np.asarray(lengths)
-    return np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
 
 
 def pairs(lengths):

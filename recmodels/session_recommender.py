@@ -23,6 +23,7 @@ import numpy as np
 
 from .datasets.sessions import Sessions
 from .estimator import Estimator, best_lists
+from .ragged import places, row_of
 from .ranking_metrics import check_k
 
 
@@ -42,7 +43,7 @@ class CodedSessions(typing.NamedTuple):
     @property
     def row(self):
         """(N,) which session each item is of."""
-        return np.repeat(np.arange(len(self)), self.lengths)
+        return row_of(self.start)
 
     @property
     def ago(self):
@@ -55,10 +56,8 @@ class CodedSessions(typing.NamedTuple):
 
     def take(self, rows, length=None):
         """The sessions of these rows, or of each its first length (Q,) items."""
-        rows = np.asarray(rows)
-        length = self.lengths[rows] if length is None else length
-        start = np.append(0, np.cumsum(length))
-        return CodedSessions(start, self.items[np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], length)])
+        start, at = places(self.start, np.asarray(rows), length)
+        return CodedSessions(start, self.items[at])
 
     def last(self, n):
         """The last n items of each session, at most."""

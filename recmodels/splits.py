@@ -10,6 +10,8 @@
 
 import numpy as np
 
+from .ragged import steps
+
 
 class Split:
     """Three disjoint parts of one data set that together are the whole of it.
@@ -153,7 +155,7 @@ def user_random_split(data, fractions=(0.8, 0.1, 0.1), seed=0):
     _, user, count = np.unique(data.frame["user"].to_numpy(), return_inverse=True, return_counts=True)
     order = np.lexsort((np.random.default_rng(seed).random(n), user))
     place = np.empty(n, np.int64)
-    place[order] = np.arange(n) - np.repeat(np.cumsum(count) - count, count)  # of each rating among its user's
+    place[order] = steps(count)  # of each rating among its user's
     train, valid = (np.maximum(border, 1) for border in _borders(f, count))
     part = (place >= train[user]).astype(int) + (place >= valid[user])
     return Split(data, *(np.flatnonzero(part == p) for p in range(3)), f"each user's ratings at random, seed {seed}: "

@@ -14,6 +14,7 @@ import re
 
 import numpy as np
 
+from ..ragged import places, row_of
 from ..splits import Split
 
 _HEADER = ("sessionId", ("categorys", "categories"), "items")
@@ -85,9 +86,7 @@ class Sessions:
     def take(self, rows):
         """The sessions of these row numbers, in that order."""
         rows = np.asarray(rows, np.int64)
-        length = self.lengths[rows]
-        start = np.append(0, np.cumsum(length))
-        at = np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], length)
+        start, at = places(self.start, rows)
         return Sessions(self.ids[rows], start, self.items[at], None if self.category is None else self.category[at],
                         name=self.name, synthetic=self.synthetic, notes=self.notes)
 
@@ -111,8 +110,7 @@ class Sessions:
     def __repr__(self):
         head = f"Sessions {self.name!r}{' (SYNTHETIC)' if self.synthetic else ''}: {len(self):,} sessions"
         if len(self):
-            row = np.repeat(np.arange(len(self)), self.lengths)
-            again = 100 * (1 - len(np.unique(np.stack([row, self.items]), axis=1).T) / len(self.items))
+            again = 100 * (1 - len(np.unique(np.stack([row_of(self.start), self.items]), axis=1).T) / len(self.items))
             head += (f", {len(self.items):,} clicks on {len(self.items_seen):,} items, {self.lengths.mean():.3g} a session "
                      f"({self.lengths.min()} to {self.lengths.max()}), {again:.3g} % of them on an item seen before in it")
         return "\n  - ".join([head, *self.notes])

@@ -4,14 +4,15 @@ import numpy as np
 
 from tinydl.kernels import kernel
 
+from ..ragged import places, row_of
+
 _FAR = 30.0  # exp(-30) is nothing beside 1
 
 
 def _past_sums_reference(owner, asof, quarter, weekend, start, group, time, event_quarter, event_weekend, near, decays,
                          units, candidates, groups):
-    count = start[owner + 1] - start[owner]
-    query = np.repeat(np.arange(len(owner)), count)  # one row for each query and each event of its owner
-    event = np.arange(len(query)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start[owner], count)
+    first, event = places(start, owner)
+    query = row_of(first)  # one row for each query and each event of its owner
     earlier = time[event] < asof[query]
     query, event = query[earlier], event[earlier]
     age = (asof[query] - time[event]) / 86400.0

@@ -8,6 +8,8 @@ import numpy as np
 
 from tinydl.kernels import kernel
 
+from ..ragged import row_of
+
 ATTEMPTS = 32  # draws of a cell before what is left for its row is listed
 
 
@@ -26,7 +28,7 @@ def _words(cell, turn, low, high):
 
 def _draw_reference(user, excluded, start, items, p, threshold, alias, low, high, n):
     n_items = len(p)
-    known = np.repeat(np.arange(len(start) - 1), np.diff(start)) * n_items + items  # sorted: user and item as one number
+    known = row_of(start) * n_items + items  # sorted: user and item as one number
     known = np.append(known, (len(start) - 1) * n_items)
 
     def forbidden(b, i):

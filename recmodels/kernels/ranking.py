@@ -9,12 +9,14 @@ import numpy as np
 from tinydl.kernels import kernel
 from tinydl.kernels.registry import prange
 
+from ..ragged import row_of
+
 NAN, EXCLUDED = -1, -2  # what stands for #greater where there is no rank: a nan in the row; the item is no candidate
 END, NAN_ROW = -1, -2  # what stands in a list for an item: no candidate is left; a nan in the row
 
 
 def _first_bad_reference(start, items, n_items):
-    row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    row = row_of(start)
     outside = (items < 0) | (items >= n_items)
     order = np.lexsort((items, row))  # stable: of equal items the first one stays first
     repeated = np.zeros(len(items), bool)
@@ -117,7 +119,7 @@ def top_k(scores, k, out_start, out_items):
 
 
 def _list_places_reference(lists, start, items):
-    row = np.repeat(np.arange(len(lists)), np.diff(start))
+    row = row_of(start)
     found = lists[row] == items[:, None]  # (N, K)
     return np.where(found.any(axis=1), np.argmax(found, axis=1) if lists.shape[1] else 0, lists.shape[1])
 

@@ -4,11 +4,12 @@ import numpy as np
 
 from tinydl.kernels import kernel
 
+from ..ragged import places, row_of
+
 
 def _visit_counts_reference(user, slot, now, start, item, item_slot, time, weight, decay, venues):
-    count = start[user + 1] - start[user]
-    query = np.repeat(np.arange(len(user)), count)  # one row for each query and each visit of its user
-    event = np.arange(len(query)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(start[user], count)
+    first, event = places(start, user)
+    query = row_of(first)  # one row for each query and each visit of its user
     earlier = time[event] < now[query]
     query, event = query[earlier], event[earlier]
     y = np.exp((time[event] - now[query]) / decay) * (1 + weight * (item_slot[event] == slot[query]))

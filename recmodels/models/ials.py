@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from ..implicit_recommender import ImplicitRecommender
-from ..score_blocks import take
+from ..ragged import take
 
 BLOCK = 512  # systems that are solved at once
 

@@ -3,7 +3,8 @@
 from tinydl import nn, ops
 from tinydl.nn import functional as F
 
-from ..session_neural import NeuralSessions, SessionNetwork, padded, steps
+from ..ragged import steps
+from ..session_neural import NeuralSessions, SessionNetwork, padded
 
 
 class SASRecBlock(nn.Module):

@@ -3,8 +3,9 @@
 from tinydl import nn
 from tinydl.nn import functional as F
 
+from ..ragged import steps
 from ..sampled import sparse_matmul
-from ..session_neural import NeuralSessions, SessionNetwork, pairs, steps
+from ..session_neural import NeuralSessions, SessionNetwork, pairs
 
 
 class STAMPNetwork(SessionNetwork):

@@ -17,7 +17,6 @@ CHAPTERS = [
     ("recmodels/rating_rows.py", "recmodels/test_rating_rows.py recmodels/test_autorec.py", [
         ("np.lexsort((columns, rows))", "np.argsort(rows, kind=\"stable\")"),
         ("np.flatnonzero(np.diff(self._wanted[0]))", "np.arange(size)"),
-        ("np.repeat(start[rows] - (np.cumsum(count) - count), count)", "np.repeat(start[rows], count)"),
         ("(items, users) if self.by == \"item\" else (users, items)", "(items, users)"),
         ("return scores + self._base(users, items)", "return scores"),
     ]),

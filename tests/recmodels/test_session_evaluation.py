@@ -50,6 +50,8 @@ def test_a_target_that_nobody_trained_on_is_left_out_and_counted(model):
     data = Sessions.of([known, [known[0], 999], [999, known[1]]])
     result = evaluate_sessions(model, data, ks=[5])
     assert sessions_of(result, data).tolist() == [0, 2] and "left out: 1 whose target is a cold item" in str(result)
+    y = model.scores([[999]])[0]  # of whom nothing is known: what is popular
+    assert y.tolist() == model.count_.tolist() and result.greater[1] == (y > y[1]).sum()
 
 
 def test_reciprocal_ranks_end_at_k_and_ties_are_shared():

@@ -13,7 +13,7 @@ from recmodels.models.session_gru4rec import GRU4Rec, GRU4RecNetwork
 from recmodels.models.session_narm import NARM, NARMNetwork
 from recmodels.models.session_sasrec import SASRec, SASRecNetwork
 from recmodels.models.session_stamp import STAMP, STAMPNetwork
-from recmodels.session_neural import SessionBatches, packed, padded, pairs, steps, unpacked
+from recmodels.session_neural import SessionBatches, packed, padded, pairs, unpacked
 from recmodels.session_recommender import CodedSessions, SessionRecommender
 from tinydl import Tensor, gradcheck
 from tinydl.training import CheckpointError
@@ -193,7 +193,6 @@ def test_rows_are_packed_padded_and_paired_by_session(rng):
     place, real = padded(lengths)
     assert place.tolist() == [[0, 1, 1, 1], [2, 3, 4, 5], [6, 6, 6, 6], [7, 8, 9, 9]]
     assert place.reshape(-1)[real].tolist() == list(range(10))
-    assert steps(lengths).tolist() == [0, 1, 0, 1, 2, 3, 0, 0, 1, 2]
     query, key = pairs(lengths)
     session = np.repeat(np.arange(4), lengths)
     assert list(zip(query, key, strict=True)) == [(t, j) for t in range(10) for j in range(10)
