@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from ..implicit_recommender import ImplicitRecommender
+from ..sparse_model import SparseModel
 from .item_knn import check_nearest, nearest
 
 
@@ -28,12 +29,14 @@ class ImplicitPopularity(ImplicitRecommender):
 
 
 @dataclasses.dataclass
-class ImplicitItemKNN(ImplicitRecommender):
+class ImplicitItemKNN(SparseModel, ImplicitRecommender):
     """y_ui = sum_j s_ji   over the user's items j;   s_ji = n_ij / (sqrt(n_i n_j) + shrink) for the nearest, else 0
 
     Two items are alike if the same users have them (Deshpande and Karypis 2004), which `neighbours` and `shrink`
     restrict as in `item_knn.py`. After fit: `similar_` (I, I), sparse.
     """
+    _matrix = "similar_"
+
     neighbours: int = 30
     shrink: float = 5.0
 
@@ -52,15 +55,3 @@ class ImplicitItemKNN(ImplicitRecommender):
 
     def _scores(self, users):
         return (self._incidence()[users] @ self.similar_).toarray()
-
-    def num_parameters(self):
-        self._check_fitted()
-        return self.similar_.nnz
-
-    def _state(self):
-        return {"similar": self.similar_.data, "column": self.similar_.indices, "start": self.similar_.indptr}
-
-    def _restore(self, state):
-        import scipy.sparse
-
-        self.similar_ = scipy.sparse.csr_array((state["similar"], state["column"], state["start"]), (len(self.items_),) * 2)

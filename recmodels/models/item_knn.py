@@ -4,6 +4,7 @@ import numpy as np
 
 from ..checkin_recommender import CheckInRecommender
 from ..kernels.visits import visit_counts
+from ..sparse_model import SparseModel
 
 _DAY = 86400.0
 
@@ -32,7 +33,7 @@ def check_nearest(model):
         raise ValueError(f"{name}: got shrink={model.shrink!r}, want a finite number of at least 0")
 
 
-class ItemKNN(CheckInRecommender):
+class ItemKNN(SparseModel, CheckInRecommender):
     """y_i = sum_j h_j s_ji   over the venues j where the user was before the query's moment
 
         s_ji = n_ij / (sqrt(n_i n_j) + shrink) if i is one of the `neighbours` of j with the largest, else 0;   s_jj = 1
@@ -43,6 +44,8 @@ class ItemKNN(CheckInRecommender):
     2007). decay: days, None for none. s is learned from the training part, h is of the log. Of equal neighbours the first
     in `items_` is nearer. After fit: `similar_` (I, I), a sparse array of s without its diagonal.
     """
+
+    _matrix = "similar_"
 
     def __init__(self, neighbours=300, shrink=10.0, decay=60.0, power=0.5):
         self.neighbours, self.shrink, self.decay, self.power = neighbours, shrink, decay, power
@@ -70,16 +73,3 @@ class ItemKNN(CheckInRecommender):
         h = visit_counts(users, np.zeros(len(users), np.int64), timestamps, self.log_.start, visits.item, visits.slot,
                          visits.time, 0.0, decay, len(self.items_)) ** self.power  # (Q, I)
         return h + (scipy.sparse.csr_array(h) @ self.similar_).toarray()
-
-    def num_parameters(self):
-        self._check_fitted()
-        return self.similar_.nnz
-
-    def _state(self):
-        return {"similar": self.similar_.data, "column": self.similar_.indices, "start": self.similar_.indptr}
-
-    def _restore(self, state):
-        import scipy.sparse
-
-        self.similar_ = scipy.sparse.csr_array((state["similar"], state["column"], state["start"]),
-                                               (len(self.items_), len(self.items_)))

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from ..session_recommender import SessionRecommender
+from ..sparse_model import SparseModel
 
 
 def incidence(sessions, n_items):
@@ -34,23 +35,6 @@ def check_range(model, name, low, high, want):
     value = getattr(model, name)
     if not low <= value <= high:
         raise ValueError(f"{type(model).__name__}: got {name}={value!r}, want {want}")
-
-
-class SparseModel(SessionRecommender):
-    """Base of the models that learn one sparse matrix, `learned_`."""
-
-    def num_parameters(self):
-        self._check_fitted()
-        return self.learned_.nnz
-
-    def _state(self):
-        return {"data": self.learned_.data, "column": self.learned_.indices, "start": self.learned_.indptr}
-
-    def _restore(self, state):
-        import scipy.sparse
-
-        self.learned_ = scipy.sparse.csr_array((state["data"], state["column"], state["start"]),
-                                               (len(state["start"]) - 1, len(self.items_)))
 
 
 @dataclasses.dataclass
@@ -80,7 +64,7 @@ class SessionPopularity(SessionRecommender):
 
 
 @dataclasses.dataclass
-class SessionMarkov(SparseModel):
+class SessionMarkov(SparseModel, SessionRecommender):
     """y_i = n(l -> i) / n(l ->) + backoff n_i / sum_j n_j   l the session's last item: a Markov chain of order one
 
     n(l -> i): how often i came right after l in training, n(l ->) how often anything did. backoff: of the items' share of
@@ -105,7 +89,7 @@ class SessionMarkov(SparseModel):
 
 
 @dataclasses.dataclass
-class SessionItemKNN(SparseModel):
+class SessionItemKNN(SparseModel, SessionRecommender):
     """y_i = sum_j decay^{ago_j} s_ji   over the items j of the session, the last one ago 0
 
         s_ji = n_ij / sqrt((n_i + shrink)(n_j + shrink)),   n_ij = sum_s x_si x_sj,   s_jj = 0
@@ -134,7 +118,7 @@ class SessionItemKNN(SparseModel):
 
 
 @dataclasses.dataclass
-class SessionKNN(SparseModel):
+class SessionKNN(SparseModel, SessionRecommender):
     """y_i = sum_{n in N(q)} sim(q, n) x_ni,   sim(q, n) = sum_i w_i x_ni / sqrt(|q| |n|)   (Jannach and Ludewig 2017)
 
     N(q): the `neighbours` training sessions most similar to the session q; where the last of them ties with others, these
