@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import numbers
 
 import numpy as np
 
@@ -43,7 +44,18 @@ class Estimator:
         """What `refit` gives to the second model's `_fit` beside the data: what validation chose for this one."""
         return {}
 
+    # ---------------------------------------------------------------- fit again
+    def refit(self, data):
+        """A new model with the same parameters, fitted to all of `data`: training and validation part together."""
+        self._check_fitted()
+        return self.clone().fit(data, **self._refit_settings())
+
     # ---------------------------------------------------------------- parameters
+    def _keep(self, arguments):
+        """Store the constructor's arguments, its `locals()`, under their names."""
+        for name in self._names():
+            setattr(self, name, arguments[name])
+
     @classmethod
     def _names(cls):
         return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
@@ -63,6 +75,14 @@ class Estimator:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.get_params().items())})"
 
     # ---------------------------------------------------------------- checks
+    def _check_whole(self, *names, least=1, hint=""):
+        """Refuse parameters of these names that are no whole numbers of at least `least`; `hint` ends the error."""
+        for name in names:
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < least:
+                raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want a whole number of at least "
+                                 f"{least}{hint}")
+
     def _check_fitted(self):
         if not self._fitted:
             raise NotFittedError(f"{type(self).__name__} is not fitted yet: call fit(train) first")

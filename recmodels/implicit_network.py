@@ -4,8 +4,6 @@ ranking.
 Network, loss, sampler and evaluation are four things: a model's file holds the network; this file holds what all share.
 """
 
-import numbers
-
 import numpy as np
 
 from tinydl import Tensor, nn, no_grad, optim
@@ -59,17 +57,9 @@ class ImplicitNetwork(TrainedInEpochs, ImplicitRecommender):
     """
 
     def _check_parameters(self):
-        names = {"k": 1, "negatives": 1, "epochs": 1, "patience": 1, "batch_size": 1, "layers": 0}
-        for name, least in names.items():
-            value = getattr(self, name, least)
-            if not isinstance(value, numbers.Integral) or value < least:
-                raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want a whole number of at least {least}")
+        self._check_whole("k", "negatives", "epochs", "patience", "batch_size")
         if self.loss not in LOSSES:
             raise ValueError(f"{type(self).__name__}: got loss={self.loss!r}, want {' or '.join(map(repr, LOSSES))}")
-        neighbours = getattr(self, "neighbours", None)
-        if neighbours is not None and (not isinstance(neighbours, numbers.Integral) or neighbours < 1):
-            raise ValueError(f"{type(self).__name__}: got neighbours={neighbours!r}, want a whole number of at least 1, or "
-                             "None for all")
 
     def _fit(self, valid, stop_after=None):
         self._check_parameters()
@@ -140,6 +130,12 @@ class GraphRecommender(ImplicitNetwork):
         layers        how often a node takes in its neighbours
         neighbours    how many of them in a training step; None: all, the whole graph at once
     """
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        self._check_whole("layers", least=0)
+        if self.neighbours is not None:
+            self._check_whole("neighbours", hint=", or None for all")
 
     def _graph(self):
         return bipartite(self._user_of_seen(), self.seen_, len(self.users_), len(self.items_))

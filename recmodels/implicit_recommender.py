@@ -63,11 +63,6 @@ class ImplicitRecommender(Estimator):
         self._fitted = True
         return self
 
-    def refit(self, data):
-        """A new model with the same parameters, fitted to all of `data`: training and validation rows together."""
-        self._check_fitted()
-        return self.clone().fit(data, **self._refit_settings())
-
     def _know(self, start, seen):
         self.start_, self.seen_ = start, seen
         self.count_ = np.bincount(seen, minlength=len(self.items_))

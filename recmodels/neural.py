@@ -58,11 +58,6 @@ class NeuralRecommender(TrainedInEpochs, Recommender):
                         each step p *= 1 - lr * weight_decay (AdamW); so it acts more in an epoch of smaller batches
     """
 
-    def _keep(self, arguments):
-        """Store the constructor's arguments under their names."""
-        for name in self._names():
-            setattr(self, name, arguments[name])
-
     def _loss(self, output, target):
         return F.mse_loss(output, target)
 

@@ -4,8 +4,6 @@ A row is an item and a column a user, or the other way round. Rows are read in b
 that only what is known takes memory: MovieLens 1M as a dense array of five levels would have 112 million places.
 """
 
-import numbers
-
 import numpy as np
 
 from tinydl import Tensor, no_grad, optim
@@ -104,10 +102,7 @@ class RowRecommender(TrainedInEpochs, Recommender):
     def _check_parameters(self):
         if self.by not in ("item", "user"):
             raise ValueError(f"{type(self).__name__}: got by={self.by!r}, want 'item' or 'user': which of the two is a row")
-        for name in ("hidden", "epochs", "patience", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{type(self).__name__}: got {name}={value!r}, want a whole number of at least 1")
+        self._check_whole("hidden", "epochs", "patience", "batch_size")
 
     def _sides(self, users, items):
         """(rows, columns)"""

@@ -65,11 +65,6 @@ class Recommender(Estimator):
                              (" (to train without validation leave it out)" if what == "valid" else ""))
         return data
 
-    def refit(self, data):
-        """A new model with the same parameters, fitted to all of `data`: training and validation ratings together."""
-        self._check_fitted()
-        return self.clone().fit(data, **self._refit_settings())
-
     def _encode(self, data):
         frame = data.frame
         return (self.users_.codes(frame["user"].to_numpy()), self.items_.codes(frame["item"].to_numpy()),

@@ -13,8 +13,6 @@ learned, says so, and r_1, r_2, .. how often people come back (the repeats that 
 The loss is the cross-entropy over the full catalogue (`catalogue_loss.py`); nothing is sampled.
 """
 
-import numbers
-
 import numpy as np
 
 from tinydl import Tensor, nn, no_grad, ops, optim
@@ -139,21 +137,15 @@ class NeuralSessions(TrainedInEpochs, SessionRecommender):
 
     def __init__(self, k=100, dropout=0.3, smoothing=0.1, categories=True, recent=10, longest=30, epochs=6,
                  patience=2, batch_size=128, lr=8e-3, weight_decay=0.0, seed=0, verbose=False):
-        for name, value in locals().items():
-            if name not in ("self", "__class__"):
-                setattr(self, name, value)
+        self._keep(locals())
 
     def _check_parameters(self):
-        name = type(self).__name__
-        for parameter in ("k", "longest", "epochs", "patience", "batch_size"):
-            value = getattr(self, parameter)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name}: got {parameter}={value!r}, want a whole number of at least 1")
-        if not isinstance(self.recent, numbers.Integral) or self.recent < 0:
-            raise ValueError(f"{name}: got recent={self.recent!r}, want a whole number of at least 0")
+        self._check_whole("k", "longest", "epochs", "patience", "batch_size")
+        self._check_whole("recent", least=0)
         for parameter in ("dropout", "smoothing"):
             if not 0 <= getattr(self, parameter) < 1:
-                raise ValueError(f"{name}: got {parameter}={getattr(self, parameter)!r}, want a part from 0 to below 1")
+                raise ValueError(f"{type(self).__name__}: got {parameter}={getattr(self, parameter)!r}, want a part from 0 "
+                                 "to below 1")
 
     def _fit(self, train, valid, stop_after=None):
         self._check_parameters()

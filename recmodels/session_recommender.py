@@ -105,11 +105,6 @@ class SessionRecommender(Estimator):
         self._fitted = True
         return self
 
-    def refit(self, data):
-        """A new model with the same parameters, fitted to all of `data`: training and validation sessions together."""
-        self._check_fitted()
-        return self.clone().fit(data, **self._refit_settings())
-
     def _categories(self, train):
         code = self.items_.get_indexer(train.items)
         if train.category is None:

@@ -63,10 +63,7 @@ class AutoRec(RowRecommender):
 
     def __init__(self, by="item", hidden=300, biases=False, conditional=True, denoise=0.5, dropout=0.0, epochs=30,
                  patience=10, batch_size=256, lr=2e-3, weight_decay=6.0, seed=0, verbose=False):
-        self.by, self.hidden, self.biases, self.conditional = by, hidden, biases, conditional
-        self.denoise, self.dropout = denoise, dropout
-        self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
-        self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
+        self._keep(locals())
 
     def _network(self, rng):
         return AutoRecNetwork(self._sizes()[1], self.hidden, self.conditional, self.denoise, self.dropout, rng)

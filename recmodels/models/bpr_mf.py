@@ -35,9 +35,7 @@ class BPRMF(ImplicitNetwork):
 
     def __init__(self, k=64, loss="bpr", negatives=4, power=0.0, scale=0.1, epochs=20, patience=4, batch_size=4096, lr=1e-2,
                  weight_decay=0.1, seed=0, verbose=False):
-        self.k, self.loss, self.negatives, self.power, self.scale = k, loss, negatives, power, scale
-        self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
-        self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
+        self._keep(locals())
 
     def _network(self, rng):
         return MFNetwork(len(self.users_), len(self.items_), self.k, self.scale, rng)

@@ -1,7 +1,5 @@
 """FPMC: the user's taste, and a Markov chain of venues whose transitions are factorized: who goes where, and after what."""
 
-import numbers
-
 import numpy as np
 
 from tinydl import Tensor, nn, no_grad, ops, optim
@@ -72,14 +70,10 @@ class FPMC(TrainedInEpochs, CheckInRecommender):
 
     def __init__(self, k=64, window=1.0, loss="bpr", negatives=10, power=0.0, scale=0.01, epochs=10, patience=2,
                  batch_size=512, lr=3e-3, weight_decay=0.1, seed=0, verbose=False):
-        self.k, self.window, self.loss, self.negatives, self.power, self.scale = k, window, loss, negatives, power, scale
-        self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
-        self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
+        self._keep(locals())
 
     def _check_parameters(self):
-        for name in ("k", "negatives", "epochs", "patience", "batch_size"):
-            if not isinstance(getattr(self, name), numbers.Integral) or getattr(self, name) < 1:
-                raise ValueError(f"FPMC: got {name}={getattr(self, name)!r}, want a whole number of at least 1")
+        self._check_whole("k", "negatives", "epochs", "patience", "batch_size")
         if self.loss not in LOSSES:
             raise ValueError(f"FPMC: got loss={self.loss!r}, want {' or '.join(map(repr, LOSSES))}")
         if self.window is not None and not self.window > 0:

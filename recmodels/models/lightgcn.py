@@ -28,10 +28,7 @@ class LightGCN(GraphRecommender):
 
     def __init__(self, k=64, layers=2, neighbours=None, loss="sampled-softmax", negatives=16, power=0.0, scale=0.1,
                  epochs=10, patience=3, batch_size=16384, lr=0.1, weight_decay=0.02, seed=0, verbose=False):
-        self.k, self.layers, self.neighbours = k, layers, neighbours
-        self.loss, self.negatives, self.power, self.scale = loss, negatives, power, scale
-        self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
-        self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
+        self._keep(locals())
 
     def _network(self, rng):
         return LightGCNNetwork(self._graph(), len(self.users_), self.k, self.layers, self.scale, self.neighbours, rng)

@@ -136,15 +136,11 @@ class RatingRBM(RowRecommender):
 
     def __init__(self, by="item", hidden=100, levels=(1, 2, 3, 4, 5), order=1, conditional=True, k=1, scale=0.05, epochs=32,
                  patience=10, batch_size=64, lr=0.01, weight_decay=1.0, seed=0, verbose=False):
-        self.by, self.hidden, self.levels, self.order, self.conditional = by, hidden, levels, order, conditional
-        self.k, self.scale = k, scale
-        self.epochs, self.patience, self.batch_size, self.lr = epochs, patience, batch_size, lr
-        self.weight_decay, self.seed, self.verbose = weight_decay, seed, verbose
+        self._keep(locals())
 
     def _check_parameters(self):
         super()._check_parameters()
-        if not isinstance(self.k, numbers.Integral) or self.k < 1:
-            raise ValueError(f"RatingRBM: got k={self.k!r}, want a whole number of at least 1: steps of Gibbs sampling")
+        self._check_whole("k", hint=": steps of Gibbs sampling")
         levels = np.asarray(self.levels, np.float64)
         if levels.ndim != 1 or len(levels) < 2 or not (np.diff(levels) > 0).all():
             raise ValueError(f"RatingRBM: got levels={self.levels!r}, want at least two rising numbers, as (1, 2, 3, 4, 5)")

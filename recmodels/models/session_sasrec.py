@@ -59,9 +59,7 @@ class SASRec(NeuralSessions):
 
     def __init__(self, k=100, blocks=1, heads=1, dropout=0.4, smoothing=0.1, categories=True, recent=10, longest=30,
                  epochs=6, patience=2, batch_size=128, lr=3e-3, weight_decay=0.0, seed=0, verbose=False):
-        super().__init__(k, dropout, smoothing, categories, recent, longest, epochs, patience, batch_size, lr, weight_decay,
-                         seed, verbose)
-        self.blocks, self.heads = blocks, heads
+        self._keep(locals())
 
     def _check_parameters(self):
         super()._check_parameters()

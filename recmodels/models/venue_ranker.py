@@ -4,7 +4,6 @@ Network, features, candidates and loss are four things: `neural_fm.py` and its n
 `checkin_features.py` what they see, `candidate_batches.py` what they learn from; this file puts them together.
 """
 
-import numbers
 
 import numpy as np
 
@@ -50,9 +49,7 @@ class VenueRanker(TrainedInEpochs, CheckInRecommender):
     def __init__(self, network="nfm", order=2, form="full", k=32, hidden=32, shortcut=True, features=(), time="slot",
                  loss="sampled-softmax", negatives=20, own=0.5, sampler="popularity", power=0.75, regime=None, lag=90,
                  epochs=10, patience=2, batch_size=512, lr=3e-3, weight_decay=1.0, dropout=0.0, seed=0, verbose=False):
-        for name, value in locals().items():
-            if name != "self":
-                setattr(self, name, value)
+        self._keep(locals())
 
     # ---------------------------------------------------------------- fitting
     def _check_parameters(self):
@@ -67,10 +64,7 @@ class VenueRanker(TrainedInEpochs, CheckInRecommender):
         if self.network == "ntf" and self.features:
             raise ValueError(f"{name}: got network='ntf' with features={self.features!r}, want none: it is of user, time "
                              "and venue; take network='nfm'")
-        for parameter in ("k", "hidden", "negatives", "epochs", "patience", "batch_size"):
-            value = getattr(self, parameter)
-            if not isinstance(value, numbers.Integral) or value < 1:
-                raise ValueError(f"{name}: got {parameter}={value!r}, want a whole number of at least 1")
+        self._check_whole("k", "hidden", "negatives", "epochs", "patience", "batch_size")
         if not 0 <= self.own < 1 or self.loss == "bpr" and self.own:
             raise ValueError(f"{name}: got own={self.own!r} with loss={self.loss!r}, want a part from 0 to below 1, and "
                              "0 with 'bpr'")

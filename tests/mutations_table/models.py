@@ -50,7 +50,7 @@ CHAPTERS = [
          "VisitLog.from_state(tree[\"log\"]), tree[\"trained\"]"),
         ("y[:, never] = -np.inf", "pass"),
         ("np.array(self._finite(self._scores(", "np.asarray((self._scores("),
-        ("np.repeat(np.arange(len(y)), np.diff(start)), items", "0, items"),
+        ("y[row_of(start), items]", "y[0, items]"),
         ("local - np.array([offset[moment]", "local + np.array([offset[moment]"),
         ("last + _FAR", "last"),
         ("if not first <= moment", "if not 0 <= moment"),

@@ -57,6 +57,13 @@ CHAPTERS = [
         ("if not (data.lengths > 1).any():", "if False:"),
         ("np.isin(valid.ids, train.ids).all()", "False"),
     ]),
+    ("recmodels/estimator.py", f"{MODELS} -k 'wrong_parameters or refit'", [
+        ("if not isinstance(value, numbers.Integral) or value < least:", "if False:"),
+        ("self.clone().fit(data, **self._refit_settings())", "self.clone().fit(data)"),
+    ]),
+    ("recmodels/sparse_model.py", f"{MODELS} -k saved", [
+        ("len(state[\"start\"]) - 1, len(self.items_)", "len(self.items_), len(self.items_)"),
+    ]),
     ("recmodels/models/session_baselines.py", f"{MODELS} -k 'popularity or item_knn or session_knn or markov'", [
         ("np.add.at(y, (sessions.row, sessions.items), self.own)", "y[sessions.row, sessions.items] += self.own"),
         ("np.flatnonzero(train.ago)", "np.flatnonzero(train.ago >= 0)[:-1]"),
