@@ -1,6 +1,7 @@
 """Ratings, check-ins, sessions and reviews by name: what `--data` means in the command and in the examples."""
 
 import pathlib
+from functools import partial
 
 from .foursquare import load_foursquare
 from .movielens import load_movielens
@@ -19,76 +20,54 @@ REVIEW_DATA = ("amazon-musical-instruments, synthetic-reviews, a file of Amazon'
 DATA = "ml-1m, ml-100k, synthetic, a folder with the files of MovieLens, or auto: ml-1m if it can be had, else synthetic"
 
 
+_KINDS = {"folder": pathlib.Path.is_dir, "file": pathlib.Path.is_file, "file or folder": pathlib.Path.exists}
+
+
 def load_ratings(what):
     """(name, Interactions) of the ratings called `what`: one of DATA. A loud line says when `auto` ends as synthetic."""
-    if what == "auto":
-        try:
-            return "ml-1m", load_movielens(version="1m")
-        except OSError as error:
-            what = _say_synthetic(error, "synthetic")
-    if what == "synthetic":
-        return what, synthetic_ratings()
-    if what in ("ml-1m", "ml-100k"):
-        return what, load_movielens(version=what.removeprefix("ml-"))
-    folder = pathlib.Path(what)
-    if not folder.is_dir():
-        raise ValueError(f"--data {what}: no such folder; want {DATA}")
-    return str(folder.resolve()), load_movielens(folder, "100k" if (folder / "u.data").is_file() else "1m")
+    named = {"ml-1m": load_movielens, "ml-100k": partial(load_movielens, version="100k"), "synthetic": synthetic_ratings}
+
+    def of_path(folder):
+        return load_movielens(folder, "100k" if (folder / "u.data").is_file() else "1m")
+    return _load(what, named, "folder", of_path, DATA)
 
 
 def load_checkins(what):
     """(name, CheckIns) of the check-ins called `what`: one of CHECKIN_DATA. A loud line says when `auto` is synthetic."""
-    if what == "auto":
-        try:
-            return "foursquare-nyc", load_foursquare()
-        except OSError as error:
-            what = _say_synthetic(error, "synthetic-checkins")
-    if what == "synthetic-checkins":
-        return what, synthetic_checkins()
-    if what in ("foursquare-nyc", "foursquare-tky"):
-        return what, load_foursquare(city=what.removeprefix("foursquare-"))
-    path = pathlib.Path(what)
-    if not path.exists():
-        raise ValueError(f"--data {what}: no such file or folder; want {CHECKIN_DATA}")
-    names = [path.name] if path.is_file() else [file.name for file in path.glob("dataset_TSMC2014_*")]
-    tokyo = any("TKY" in name for name in names) and not any("NYC" in name for name in names)
-    return str(path.resolve()), load_foursquare(path, "tky" if tokyo else "nyc")
+    named = {"foursquare-nyc": load_foursquare, "foursquare-tky": partial(load_foursquare, city="tky"),
+             "synthetic-checkins": synthetic_checkins}
+
+    def of_path(path):
+        names = [path.name] if path.is_file() else [file.name for file in path.glob("dataset_TSMC2014_*")]
+        tokyo = any("TKY" in name for name in names) and not any("NYC" in name for name in names)
+        return load_foursquare(path, "tky" if tokyo else "nyc")
+    return _load(what, named, "file or folder", of_path, CHECKIN_DATA)
 
 
 def load_session_split(what):
     """(name, Split of Sessions) of the sessions called `what`: one of SESSION_DATA. A loud line says if it is synthetic."""
-    if what == "auto":
-        try:
-            return "yoochoose", load_yoochoose()
-        except OSError as error:
-            what = _say_synthetic(error, "synthetic-sessions")
-    if what == "synthetic-sessions":
-        return what, synthetic_sessions()
-    if what == "yoochoose":
-        return what, load_yoochoose()
-    folder = pathlib.Path(what)
-    if not folder.is_dir():
-        raise ValueError(f"--data {what}: no such folder; want {SESSION_DATA}")
-    return str(folder.resolve()), load_yoochoose(folder)
+    named = {"yoochoose": load_yoochoose, "synthetic-sessions": synthetic_sessions}
+    return _load(what, named, "folder", load_yoochoose, SESSION_DATA)
 
 
 def load_reviews(what):
     """(name, Reviews) of the reviews called `what`: one of REVIEW_DATA. A loud line says when `auto` is synthetic."""
+    named = {"amazon-musical-instruments": load_amazon_reviews, "synthetic-reviews": synthetic_reviews}
+    return _load(what, named, "file", load_amazon_reviews, REVIEW_DATA)
+
+
+def _load(what, named, kind, of_path, want):
+    """(name, data). named: {name: how to load it}, first what `auto` looks for, last what stands for it where it is not."""
+    real, *_, synthetic = named
     if what == "auto":
         try:
-            return "amazon-musical-instruments", load_amazon_reviews()
+            return real, named[real]()
         except OSError as error:
-            what = _say_synthetic(error, "synthetic-reviews")
-    if what == "synthetic-reviews":
-        return what, synthetic_reviews()
-    if what == "amazon-musical-instruments":
-        return what, load_amazon_reviews()
+            print(f"*** NO REAL DATA ({' '.join(str(error).split())}): everything below is SYNTHETIC ***")
+            what = synthetic
+    if what in named:
+        return what, named[what]()
     path = pathlib.Path(what)
-    if not path.is_file():
-        raise ValueError(f"--data {what}: no such file; want {REVIEW_DATA}")
-    return str(path.resolve()), load_amazon_reviews(path)
-
-
-def _say_synthetic(error, name):
-    print(f"*** NO REAL DATA ({' '.join(str(error).split())}): everything below is SYNTHETIC ***")
-    return name
+    if not _KINDS[kind](path):
+        raise ValueError(f"--data {what}: no such {kind}; want {want}")
+    return str(path.resolve()), of_path(path)
