@@ -25,7 +25,8 @@ _KINDS = {"folder": pathlib.Path.is_dir, "file": pathlib.Path.is_file, "file or 
 
 def load_ratings(what):
     """(name, Interactions) of the ratings called `what`: one of DATA. A loud line says when `auto` ends as synthetic."""
-    named = {"ml-1m": load_movielens, "ml-100k": partial(load_movielens, version="100k"), "synthetic": synthetic_ratings}
+    named = {**{f"ml-{version}": partial(load_movielens, version=version) for version in ("1m", "100k")},
+             "synthetic": synthetic_ratings}
 
     def of_path(folder):
         return load_movielens(folder, "100k" if (folder / "u.data").is_file() else "1m")
