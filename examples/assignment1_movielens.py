@@ -17,8 +17,8 @@ import time
 import numpy as np
 
 from examples.assignment1_page import bias_page, learning_curves, top_ten
-from examples.common import arguments, check, finish, output_folder
-from recmodels.datasets import load_ratings, synthetic_ratings
+from examples.common import check, finish, loaded, output_folder
+from examples.movielens_data import load, movielens_arguments
 from recmodels.evaluation import evaluate_ratings, evaluate_refit, mean_deviation
 from recmodels.models import MODELS
 from recmodels.splits import random_split
@@ -39,14 +39,6 @@ ELSEWHERE = ("combined", "bayesian", "item-", "user-")  # how the names of model
 QUICK = {"epochs": 5, "k": 16, "batch_size": 256}
 MUST = {"biased-mf": (0.850, None), "neural-mf-1": (0.852, 0.670), "neural-mf-2": (0.846, 0.662),
         "wide-deep": (0.850, 0.666)}
-
-
-def load(which, quick):
-    """The ratings called `which`; of real ones, a quick run takes those of every tenth user."""
-    if quick and which == "synthetic":
-        return synthetic_ratings(users=600, items=300, ratings=30_000, rng=0)
-    _, data = load_ratings(which)
-    return data.take(np.flatnonzero(data.frame["user"].rank(method="dense") % 10 == 0)) if quick else data
 
 
 def measure(name, split, **parameters):
@@ -131,30 +123,21 @@ def claims(results, floor):
               > mean("logistic", "auc"))
 
 
-def whole_numbers(text):
-    return [int(part) for part in text.split(",")]
-
-
 def main(argv=None):
-    parser = arguments("assignment1_movielens", __doc__)
-    parser.add_argument("--data", choices=["auto", "ml-1m", "synthetic"], default="auto", help="auto: ml-1m if it is there")
-    parser.add_argument("--seeds", type=whole_numbers, metavar="A,B", help="several seeds of split and training, as 0,1,2")
+    parser = movielens_arguments("assignment1_movielens", __doc__)
     parser.add_argument("--models", default=",".join(name for name in MODELS if not name.startswith(ELSEWHERE)),
                         metavar="A,B", help="some of %(default)s; others: examples.combined_models, bayesian_movielens, "
                         "autorec_movielens, rbm_movielens")
     parser.add_argument("--tune", action="store_true", help="show the settings tried on validation, and stop")
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
-    names, seeds, started = args.models.split(","), args.seeds or [args.seed], time.perf_counter()
+    names, seeds, started = args.models.split(","), args.seeds, time.perf_counter()
     for name in names:
         if name not in MODELS:
             parser.error(f"--models: got {name!r}, want some of {', '.join(MODELS)}")
     folder = output_folder(args)
     parameters = {"verbose": args.verbose, **(QUICK if args.quick else {})}
-    try:
-        data = load(args.data, args.quick)
-    except OSError as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    data = loaded(args, load, args.quick)
     print(data)
     if args.tune:
         tune(random_split(data, seeds[0]), names, seed=seeds[0], **parameters)

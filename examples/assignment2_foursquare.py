@@ -23,12 +23,11 @@ import time
 
 import numpy as np
 
-from examples.assignment1_movielens import whole_numbers
 from examples.assignment1_page import learning_curves
 from examples.assignment2_models import ablation, never_looks_back, study, tune, tune_trained
 from examples.assignment2_page import bias_page, recall_curves, suggestions_map, top_five
 from examples.assignment2_tables import UNVISITED, asking_users, differences, effort, show, show_differences, tables
-from examples.common import arguments, check, finish, output_folder
+from examples.common import arguments, check, finish, loaded, output_folder
 from recmodels.checkin_evaluation import REGIMES
 from recmodels.datasets import load_checkins, synthetic_checkins
 from recmodels.models import CHECKIN_MODELS
@@ -50,18 +49,17 @@ def load(which, city, quick):
 
 def options(argv):
     """What the command was given, checked."""
-    parser = arguments("assignment2_foursquare", __doc__)
+    parser = arguments("assignment2_foursquare", __doc__, seeds=True)
     parser.add_argument("--data", default="auto", help="auto (that of --city, New York's if it is there), foursquare-nyc, "
                         "foursquare-tky, synthetic, or the path of a file of Foursquare's or of its folder")
     parser.add_argument("--city", choices=["nyc", "tky"], default="nyc", help="which one --data auto is (default nyc)")
-    parser.add_argument("--seeds", type=whole_numbers, metavar="A,B", help="several seeds of training, as 0,1,2")
     parser.add_argument("--models", default=",".join(CHECKIN_MODELS), metavar="A,B", help="some of %(default)s")
     parser.add_argument("--ablation", action="store_true", help="each option alone and left out, order 2 and 3, FM and NTF, "
                         "on the first seed: 18 more to train")
     parser.add_argument("--tune", action="store_true", help="show the settings tried on validation, and stop")
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
-    args.models, args.seeds = args.models.split(","), args.seeds or [args.seed]
+    args.models = args.models.split(",")
     for name in args.models:
         if name not in CHECKIN_MODELS:
             parser.error(f"--models: got {name!r}, want some of {', '.join(CHECKIN_MODELS)}")
@@ -117,10 +115,7 @@ def main(argv=None):
     args, started = options(argv), time.perf_counter()
     folder = output_folder(args)
     parameters = {"verbose": args.verbose, **(QUICK if args.quick else {})}
-    try:
-        split = time_split(load(args.data, args.city, args.quick))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    split = loaded(args, lambda which: time_split(load(which, args.city, args.quick)))
     data = split.data
     print(f"{data}\n\n{split}", flush=True)
     chosen = tune(args.models, split)

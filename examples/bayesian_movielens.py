@@ -23,8 +23,9 @@ from recmodels.models import BayesianNeuralMF
 from recmodels.splits import random_split
 from tinydl.calibration import coverage, gaussian_crps, gaussian_nll
 
-from .assignment1_movielens import QUICK, load
-from .common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
+from .assignment1_movielens import QUICK
+from .common import COLOURS, claim, figure, finish, loaded, output_folder, save_figure, write_record
+from .movielens_data import load, movielens_arguments
 
 GROUPS = 5
 TRIED = [{}, {"kl_weight": 0.05}, {"kl_weight": 0.2}, {"kl_weight": 0.4}]
@@ -167,17 +168,12 @@ def tune(split, model):
 
 
 def main(argv=None):
-    parser = arguments("bayesian_movielens", __doc__, seeds=True)
-    parser.add_argument("--data", default="auto", metavar="auto|synthetic|PATH", help="auto: MovieLens 1M, found or "
-                        "downloaded (default %(default)s); or a folder with its files")
+    parser = movielens_arguments("bayesian_movielens", __doc__)
     parser.add_argument("--tune", action="store_true", help="show the settings tried on validation, and stop")
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
     folder, started, results = output_folder(args), time.perf_counter(), []
-    try:
-        data = load(args.data, args.quick)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    data = loaded(args, load, args.quick)
     print(data)
     for seed in args.seeds:
         split = random_split(data, seed)

@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from examples.assignment1_movielens import load
-from examples.common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
+from examples.common import COLOURS, claim, figure, finish, loaded, output_folder, save_figure, write_record
+from examples.movielens_data import load, movielens_arguments
 from recmodels import metrics
 from recmodels.evaluation import rating_metrics
 from recmodels.models import MODELS
@@ -130,16 +130,11 @@ def claims(tables, on_ml_1m):
 
 
 def main(argv=None):
-    parser = arguments("combined_models", __doc__, seeds=True)
-    parser.add_argument("--data", default="auto", metavar="auto|synthetic|PATH", help="auto: MovieLens 1M, found or "
-                        "downloaded (default %(default)s); or a folder with its files")
+    parser = movielens_arguments("combined_models", __doc__)
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
     folder, tables, weights, seconds = output_folder(args), [], [], []
-    try:
-        data = load(args.data, args.quick)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    data = loaded(args, load, args.quick)
     print(data)
     for seed in args.seeds:
         split = random_split(data, seed)

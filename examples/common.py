@@ -94,6 +94,15 @@ def output_folder(args, figures=True):
                          "choose a folder of yours with --out FOLDER") from None
 
 
+def loaded(args, load, *settings):
+    """load(args.data, *settings); the example ends here with a message where there is nothing of the kind to read."""
+    try:
+        return load(args.data, *settings)
+    except (OSError, ValueError) as error:
+        where = f"--data {args.data}: "
+        raise SystemExit(where + str(error).removeprefix(where)) from error
+
+
 def check(claim, holds):
     """Print whether a claim holds, and remember it for `finish`. Returns the answer. One about a number is a `claim`."""
     return _remember(claim, claim, holds)

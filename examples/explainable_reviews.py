@@ -20,7 +20,7 @@ import time
 
 import numpy as np
 
-from examples.common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
+from examples.common import COLOURS, arguments, claim, figure, finish, loaded, output_folder, save_figure, write_record
 from recmodels.datasets import REVIEW_DATA, load_reviews, synthetic_reviews
 from recmodels.evaluation import mean_deviation, rating_metrics
 from recmodels.explanations import faithfulness, page
@@ -213,10 +213,7 @@ def main(argv=None):
     parser.add_argument("--splits", type=int, default=None, help="how many, from --seed on (default 20, quick 2)")
     args = parser.parse_args(argv)
     folder = output_folder(args)
-    try:
-        data = load(args.data, args.quick)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    data = loaded(args, load, args.quick)
     n = (2 if args.quick else 20) if args.splits is None else args.splits
     if n < 1:
         raise SystemExit(f"--splits {n}: want at least 1")

@@ -2,11 +2,11 @@
 
 Protocol: ratings of 4 and 5 are likes, others are nothing; each user's likes are shuffled and cut, 80 % train, 10 %
 validate, 10 % test; every user with a test item ranks all films but his training ones (none sampled), Recall@10 and
-nDCG@10, means over users. The data's days of rating do not allow a split by time. Settings were chosen on the
-validation part of seed 0, four tried for each model (`--tune` shows them), epochs by nDCG@10 on the validation part of
-each seed; no refit. Models: popularity, item-kNN, iALS, BPR-MF; factors trained as the graph models are, but without a
-graph ("softmax-mf"); NGCF, LightGCN and graph attention. +- is the deviation over the seeds, intervals are paired
-bootstraps over users.
+nDCG@10, means over users. The data's days of rating do not allow a split by time. Settings are written down, not searched
+for: `--tune` tries them, and three others for each model but popularity, on the validation part of the first seed. Epochs
+are chosen by nDCG@10 on the validation part of each seed; no refit. Models: popularity, item-kNN, iALS, BPR-MF; factors
+trained as the graph models are, but without a graph ("softmax-mf"); NGCF, LightGCN and graph attention. +- is the
+deviation over the seeds, intervals are paired bootstraps over users.
 
 It must reach on ML-1M, mean of the seeds: nDCG@10 of LightGCN and of graph attention at or above that of BPR-MF and of
 item-kNN. iALS and softmax-mf are reported: how much is the graph's, and how much the loss's. A quick run claims nothing.
@@ -17,8 +17,8 @@ from functools import partial
 
 import numpy as np
 
-from examples.assignment1_movielens import load
-from examples.common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
+from examples.common import COLOURS, claim, figure, finish, loaded, output_folder, save_figure, write_record
+from examples.movielens_data import load, movielens_arguments
 from recmodels.bootstrap import paired_bootstrap
 from recmodels.implicit_evaluation import ACTIVITY, compare_table, evaluate_implicit, fit_and_evaluate, liked
 from recmodels.models import IMPLICIT_MODELS
@@ -119,15 +119,11 @@ def draw(results, layers, user, table, path, synthetic):
 
 
 def main(argv=None):
-    parser = arguments("graph_movielens", __doc__, seeds=True)
-    parser.add_argument("--data", default="auto", help="ml-1m, synthetic, a folder of MovieLens, or auto")
+    parser = movielens_arguments("graph_movielens", __doc__)
     parser.add_argument("--tune", action="store_true", help="show the settings tried, on validation data, and end")
     args = parser.parse_args(argv)
     folder = output_folder(args)
-    try:
-        data = liked(load(args.data, args.quick))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    data = loaded(args, lambda which: liked(load(which, args.quick)))
     print(data)
     if args.tune:
         tune(user_random_split(data, seed=args.seeds[0]), args.quick, args.seeds[0])

@@ -11,8 +11,9 @@ from recmodels.evaluation import evaluate_ratings, evaluate_refit
 from recmodels.models import MODELS
 from recmodels.splits import random_split
 
-from .assignment1_movielens import load, tables
-from .common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
+from .assignment1_movielens import tables
+from .common import COLOURS, claim, figure, finish, loaded, output_folder, save_figure, write_record
+from .movielens_data import load, movielens_arguments
 
 BASELINES = ("biases", "biased-mf")
 QUICK = {"biased-mf": dict(k=16, epochs=5, batch_size=256)}
@@ -54,16 +55,11 @@ def run(name, description, names, goals, published, quick, page, argv=None):
     goals, published: {model: refitted test RMSE} that it must reach, that was published. quick: settings of a quick run.
     page(fitted, split, ax): what else the example shows of the first seed, printed and drawn; fitted: {model: refitted}.
     """
-    parser = arguments(name, description, seeds=True)
-    parser.add_argument("--data", default="auto", metavar="auto|synthetic|PATH", help="auto: MovieLens 1M, found or "
-                        "downloaded (default %(default)s); or a folder with its files")
+    parser = movielens_arguments(name, description)
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
     folder, started, results, fitted = output_folder(args), time.perf_counter(), {}, {}
-    try:
-        data = load(args.data, args.quick)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    data = loaded(args, load, args.quick)
     print(data)
     for seed in args.seeds:
         split = random_split(data, seed)

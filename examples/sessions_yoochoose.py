@@ -20,7 +20,7 @@ import time
 
 import numpy as np
 
-from examples.common import COLOURS, arguments, claim, figure, finish, output_folder, save_figure, write_record
+from examples.common import COLOURS, arguments, claim, figure, finish, loaded, output_folder, save_figure, write_record
 from recmodels.bootstrap import paired_bootstrap
 from recmodels.datasets import SESSION_DATA, load_session_split, synthetic_sessions
 from recmodels.evaluation import mean_deviation
@@ -179,10 +179,7 @@ def main(argv=None):
     parser.add_argument("--verbose", action="store_true", help="a line an epoch")
     args = parser.parse_args(argv)
     folder = output_folder(args)
-    try:
-        split = load(args.data, args.quick)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"--data {args.data}: {error}") from error
+    split = loaded(args, load, args.quick)
     print(f"{split.data}\n{split}\nseeds {', '.join(map(str, args.seeds))}{', quick' * args.quick}", flush=True)
     changes = {**(SYNTHETIC if split.data.synthetic else {}), **(QUICK if args.quick else {})}
     found = study(split, args.seeds, changes, args.verbose)

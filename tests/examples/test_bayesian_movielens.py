@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from examples import bayesian_movielens as example
+from examples import common
 from recmodels.datasets import synthetic_ratings
 from recmodels.models import BayesianNeuralMF
 from recmodels.splits import random_split
@@ -84,7 +85,7 @@ def result(rmse=0.84, coverage=0.9, lowest=0.89, crps=0.46, nll=1.2):
     ({}, 0), ({"rmse": 0.851}, 1), ({"coverage": 0.87}, 1), ({"coverage": 0.93}, 1), ({"lowest": 0.879}, 1),
     ({"lowest": 0.921}, 1), ({"crps": 0.471}, 1), ({"nll": 1.26}, 1)])
 def test_claims_fail_where_they_should(changes, failed, capsys):
-    example.arguments("bayesian_movielens")
+    common.arguments("bayesian_movielens")
     example.claims([result(**changes)], synthetic=False)
     assert example.finish() == failed and capsys.readouterr().out.count("FAILS") == failed
 

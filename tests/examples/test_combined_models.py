@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from examples import combined_models as example
+from examples import common
 from recmodels.datasets import synthetic_ratings
 from recmodels.models import CombinedBlended
 from recmodels.splits import random_split
@@ -66,10 +67,10 @@ def test_claims_fail_where_they_should(capsys):
     for table, on_ml_1m, failed in ((good, True, 0), ({**good, "blended": [(0.846, 0.7), (0.8395, 0.7)]}, True, 3),
                                     ({**good, "wide-deep": [(0.83, 0.7), (0.83, 0.7)]}, False, 2),
                                     ({**good, "blended": [(0.85, 0.7), (0.8325, 0.7)]}, True, 2)):
-        example.arguments("combined_models")
+        common.arguments("combined_models")
         example.claims([table], on_ml_1m)
         assert example.finish() == (failed > 0)
         assert capsys.readouterr().out.count("FAILS") == failed
-    example.arguments("combined_models")
+    common.arguments("combined_models")
     example.claims([{**good, "blended": [(0.84, 0.7), (value, 0.7)]} for value in (0.835, 0.828)], True)
     assert example.finish() == 0

@@ -70,6 +70,19 @@ def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
         common.output_folder(args)
 
 
+def test_data_that_cannot_be_read_end_the_example_with_the_reason():
+    args = common.arguments("a").parse_args([])
+    args.data = "nowhere"
+
+    def load(which, error):
+        raise error
+
+    assert common.loaded(args, lambda which, quick: (which, quick), True) == ("nowhere", True)
+    for error in (FileNotFoundError("no such file"), ValueError("--data nowhere: no such file")):
+        with pytest.raises(SystemExit, match="^--data nowhere: no such file$"):
+            common.loaded(args, load, error)
+
+
 def test_without_matplotlib_an_example_ends_before_it_begins(tmp_path, monkeypatch):
     monkeypatch.setattr(common.importlib.util, "find_spec", lambda name: None)
     args = common.arguments("a").parse_args(["--out", str(tmp_path / "new")])
