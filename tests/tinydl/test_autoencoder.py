@@ -103,6 +103,16 @@ def test_noise_has_its_stated_distribution(noise, rng):
     assert np.max(np.abs(np.corrcoef((got == 0.4).T) - np.eye(V))) < 0.02  # each unit on its own
 
 
+def test_a_seed_gives_noise_that_is_not_the_weights_again():
+    model, one = DenoisingAutoencoder(V, H, 1.0, "gaussian", rng=5), np.random.default_rng(5)
+    again = DenoisingAutoencoder(V, H, 1.0, "gaussian", rng=one)
+    zeros = Tensor(np.zeros((H, V), np.float32))
+    np.testing.assert_array_equal(model.W.data, again.W.data)
+    noise = model.corrupted(zeros).data
+    np.testing.assert_array_equal(noise, again.corrupted(zeros).data)  # the generator's own, from behind the weights
+    assert not np.array_equal(noise, np.random.default_rng(5).standard_normal(noise.shape, noise.dtype))
+
+
 def test_noise_is_for_training_only(rng):
     model, x = made("denoising", rng), Tensor(data(rng))
     whole = model.losses(x, x).data

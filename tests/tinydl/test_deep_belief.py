@@ -126,3 +126,12 @@ def test_what_is_no_deep_belief_net_is_refused(rng):
         made(rng)[1].fit(np.zeros((2, 5)))
     with pytest.raises(ValueError, match="want 0 to 1"):
         made(rng)[1].losses(np.full((2, 3), 2.0))
+    with pytest.raises(ValueError, match="visible units: got numbers from nan to nan, want 0 to 1"):
+        made(rng)[1].fit(np.full((2, 3), np.nan))
+
+
+def test_training_that_leaves_all_bounds_stops_with_its_reason(rng):
+    belief = DeepBeliefNet(stack((3, 4, 2), RBM, rng=rng))  # float32: steps of 1e39 are infinite
+    with np.errstate(all="ignore"), pytest.raises(
+            FloatingPointError, match=r"DeepBeliefNet.fit: parameters are nan or inf after epoch 1; make.*rate, 1e\+39"):
+        belief.fit(states(3), epochs=3, learning_rate=1e39, rng=rng)

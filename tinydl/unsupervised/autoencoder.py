@@ -67,7 +67,8 @@ class DenoisingAutoencoder(Autoencoder):
         "masking"          a share `corruption` of the units is 0
         "salt-and-pepper"  a share `corruption` of the units is 0 or 1, either as often
         "gaussian"         x~ = x + corruption * N(0, 1)
-    Noise is for training: in evaluation, and in `transform`, x~ = x. rng draws the weights and the noise.
+    Noise is for training: in evaluation, and in `transform`, x~ = x. rng draws the weights and then, from where it stands,
+    the noise.
     """
 
     def __init__(self, n_visible, n_hidden, corruption=0.3, noise="masking", tied=True, visible="gaussian", *, rng=None):
@@ -76,8 +77,8 @@ class DenoisingAutoencoder(Autoencoder):
         at_least_zero("DenoisingAutoencoder", "corruption", corruption)
         if noise != "gaussian" and corruption > 1:
             raise ValueError(f"DenoisingAutoencoder: got corruption={corruption!r}, want a share in [0, 1] of the units")
-        super().__init__(n_visible, n_hidden, tied, visible, rng=rng)
         self.corruption, self.noise, self.rng = corruption, noise, None if rng is None else generator(rng)
+        super().__init__(n_visible, n_hidden, tied, visible, rng=self.rng)
 
     def corrupted(self, x):
         """x~, drawn anew at each call.  (B, V) -> (B, V)"""

@@ -21,7 +21,7 @@ from ..random import generator
 from ..tensor import Tensor
 from .pretraining import check_chain, feed_forward, sigmoid_layer
 from .rbm import RBM
-from .units import bernoulli, checked, sigmoid
+from .units import bernoulli, check_finite, checked, sigmoid
 
 
 class DeepBeliefNet(nn.Module):
@@ -67,12 +67,13 @@ class DeepBeliefNet(nn.Module):
         """
         rng, optimizer = generator(rng), SGD(self.parameters(), lr=learning_rate, momentum=momentum)
         loader = DataLoader((self._rows(X),), batch_size, shuffle=True, rng=rng)
-        for _ in range(epochs):
+        for epoch in range(epochs):
             for (v,) in loader:
                 optimizer.zero_grad()
                 wake, sleep = self.losses(v, k, rng)
                 (wake + sleep).backward()
                 optimizer.step()
+            check_finite("DeepBeliefNet", self, epoch, learning_rate)
         return self
 
     def network(self, outputs=None, *, rng=None):

@@ -20,7 +20,7 @@ from ..nn.parameter import empty
 from ..optim import SGD
 from ..random import generator
 from ..tensor import Tensor
-from .units import at_least_one, base_rates, bernoulli, checked, sigmoid, warn_unless_standardised
+from .units import at_least_one, base_rates, bernoulli, check_finite, checked, sigmoid, warn_unless_standardised
 
 PART = 4096  # rows at a time where a whole data set goes through
 
@@ -170,9 +170,7 @@ class RBM(Module):
             for (batch,) in loader:
                 self.contrastive_divergence(batch, k, persistent, sparsity, sparsity_cost, rng)
                 optimizer.step()
-            if not all(np.all(np.isfinite(p._data)) for p in self.parameters()):
-                raise FloatingPointError(f"RBM.fit: parameters are nan or inf after epoch {epoch + 1}; make a new RBM and "
-                                         f"lower the learning rate, {learning_rate} (Gaussian units want 0.01 or less)")
+            check_finite("RBM", self, epoch, learning_rate, " (Gaussian units want 0.01 or less)")
         return self
 
     # ---------------------------------------------------------------- use

@@ -58,6 +58,13 @@ def warn_unless_standardised(X):
                       f"spreads of about {wide:.2g}; standardise them: (X - X.mean(0)) / X.std(0)", stacklevel=4)
 
 
+def check_finite(who, machine, epoch, learning_rate, hint=""):
+    """Refuse to go on where a parameter is nan or inf after an epoch, counted from 0."""
+    if not all(np.all(np.isfinite(p._data)) for p in machine.parameters()):
+        raise FloatingPointError(f"{who}.fit: parameters are nan or inf after epoch {epoch + 1}; make a new {who} and lower "
+                                 f"the learning rate, {learning_rate}{hint}")
+
+
 def at_least_one(who, name, value):
     if not isinstance(value, numbers.Integral) or value < 1:
         raise ValueError(f"{who}: got {name}={value!r}, want a whole number of at least 1")
