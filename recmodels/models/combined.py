@@ -7,65 +7,18 @@ The slide "All in one" says that neural versions of regression, matrix and tenso
 "can be easily integrated". Joint training and ensembles differ as Cheng et al. 2016 (section 3.3) say: parts that are
 trained together need only make up for each other's weaknesses, parts of an ensemble must each be good alone.
 
-`models` names the parts as `MODELS` does, each by a string, or by a dictionary with parameters of it:
-
-    CombinedBlended(models=("biases", {"model": "fm", "k": 16}))
+How `models` names the parts: `combined_parts.py`.
 """
-
-import difflib
 
 import numpy as np
 
 from tinydl import nn
 
+from ..combined_parts import feature_tables, plain_models, rating_parts
 from ..features import FeatureTable
 from ..neural import NeuralRecommender
 from ..recommender import Recommender
 from .bayesian_mf import BayesianNeuralMF
-
-
-def plain_models(models):
-    """`models` as a tuple of strings and dictionaries, in which a list (JSON has no tuples) is a tuple again."""
-    if isinstance(models, (str, dict)) or not hasattr(models, "__iter__"):
-        raise TypeError(f"models: got {models!r}, want a list of names and dictionaries, such as "
-                        "['biases', {'model': 'fm', 'k': 16}]")
-    return tuple({key: tuple(value) if isinstance(value, list) else value for key, value in part.items()}
-                 if isinstance(part, dict) else part for part in models)
-
-
-def make_parts(models, registry, seed, verbose):
-    """The unfitted parts that `models` names; where a part has such parameters, part n gets seed + n, and verbose."""
-    parts = []
-    for n, part in enumerate(models):
-        given = dict(part) if isinstance(part, dict) else {"model": part}
-        name = given.pop("model", None)
-        if not isinstance(name, str) or name not in registry:
-            near = difflib.get_close_matches(str(name), registry, n=1)
-            raise ValueError(f"models: got {part!r}, want the name of a model, or a dictionary with it under 'model'"
-                             + (f"; did you mean {near[0]!r}?" if near else ".") + f" There are {', '.join(registry)}")
-        model = registry[name]()
-        common = {key: value for key, value in (("seed", seed + n), ("verbose", verbose)) if key in model.get_params()}
-        parts.append(model.clone(**{**common, **given}))
-    if len(parts) < 2:
-        raise ValueError(f"models: got {len(parts)} of them, want at least 2 to combine")
-    return parts
-
-
-def _rating_parts(models, seed, verbose):
-    """The unfitted rating models, all of which predict the same."""
-    from . import MODELS  # which is made of this module, among others
-
-    parts = make_parts(models, MODELS, seed, verbose)
-    said = [part.output + (f" of a rating of at least {part.threshold:g}" if part.output == "probability" else "")
-            for part in parts]
-    if len(set(said)) > 1:
-        raise ValueError(f"models: got parts that predict different things ({', '.join(said)}), want the same from all")
-    return parts
-
-
-def _tables(parts):
-    """The parts' tables of features, for `save`: each part has its own fields."""
-    return [[part.users_.state(), part.items_.state()] for part in parts]
 
 
 # ---------------------------------------------------------------- trained jointly
@@ -109,7 +62,7 @@ class CombinedJoint(NeuralRecommender):
         self.output, self.threshold = first.output, getattr(first, "threshold", None)
 
     def _make_parts(self):
-        parts = _rating_parts(self.models, self.seed, self.verbose)
+        parts = rating_parts(self.models, self.seed, self.verbose)
         for part, said in zip(parts, self.models, strict=True):
             if not isinstance(part, NeuralRecommender) or isinstance(part, CombinedJoint):
                 raise ValueError(f"CombinedJoint: got {said!r}, which is not one network, want networks: name the parts of "
@@ -149,7 +102,7 @@ class CombinedJoint(NeuralRecommender):
         return self.parts_[0]._predicted(output)
 
     def _state(self):
-        return {**super()._state(), "tables": _tables(self.parts_)}
+        return {**super()._state(), "tables": feature_tables(self.parts_)}
 
     def _restore(self, state):
         self.parts_ = self._make_parts()
@@ -216,7 +169,7 @@ class CombinedBlended(Recommender):
     def _make_parts(self):
         if not 0 <= self.reg < np.inf:
             raise ValueError(f"CombinedBlended: got reg={self.reg!r}, want a finite number of at least 0")
-        return _rating_parts(self.models, self.seed, self.verbose)
+        return rating_parts(self.models, self.seed, self.verbose)
 
     def fit(self, train, valid=None):
         if valid is None:
@@ -262,7 +215,7 @@ class CombinedBlended(Recommender):
         return sum(part.num_parameters() for part in self.parts_) + len(self.parts_) + 1
 
     def _state(self):
-        return {"weights": self.weights_, "intercept": self.intercept_, "tables": _tables(self.parts_),
+        return {"weights": self.weights_, "intercept": self.intercept_, "tables": feature_tables(self.parts_),
                 "parts": [part._state() for part in self.parts_]}
 
     def _restore(self, state):

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 
 from ..checkin_recommender import CheckInRecommender
-from .combined import make_parts, plain_models
+from ..combined_parts import make_parts, plain_models
 
 SCALES = 2.0 ** np.arange(-3, 3.5, 0.5)  # the sharpness that a part's scores may be given
 _LEAST = 1e-6  # of each part's probability is spread over all venues: nothing is impossible

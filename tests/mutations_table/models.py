@@ -155,10 +155,12 @@ CHAPTERS = [
         ("ratings >= self.threshold", "ratings > self.threshold"),
         ("return F.sigmoid(output)", "return output"),
     ]),
-    ("recmodels/models/combined.py", "recmodels/test_combined.py", [
+    ("recmodels/combined_parts.py", "recmodels/test_combined.py", [
         ("(\"seed\", seed + n)", "(\"seed\", seed)"),
         ("model.clone(**{**common, **given})", "model.clone(**{**given, **common})"),
         ("key: tuple(value) if isinstance(value, list) else value", "key: value"),
+    ]),
+    ("recmodels/models/combined.py", "recmodels/test_combined.py", [
         ("self.alpha[n] * y_n", "self.alpha[0] * y_n"),
         ("part.mean_ = 0.0", "part.mean_ = 1.0"),
         ("train.items, part.item_fields)", "train.items, self.parts_[0].item_fields)"),
