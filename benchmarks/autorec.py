@@ -12,7 +12,7 @@ import numpy as np
 
 from .common import TINYDL, Row
 from .recommenders import ratings
-from .training import TinydlTraining, torch_optimizers
+from .training import TinydlTraining, TorchLoop, compiled, named_weights, torch_optimizers, torch_weights, weights_of
 
 HIDDEN, BATCH, LR = 500, 256, 1e-3
 
@@ -26,7 +26,7 @@ def problem(quick):
     rng, (J, H) = np.random.default_rng(0), (columns.max() + 1, HIDDEN)
     draw = {"V.weight": (J, H), "W.weight": (J, H), "mu": H, "b.weight": (J, 1)}
     return {"rows": rows[kept], "columns": columns[kept], "x": x[kept],
-            **{f"weights/{name}": rng.uniform(-H**-0.5, H**-0.5, size).astype(np.float32) for name, size in draw.items()}}
+            **named_weights({name: rng.uniform(-H**-0.5, H**-0.5, size).astype(np.float32) for name, size in draw.items()})}
 
 
 def _rows(problem):
@@ -35,38 +35,36 @@ def _rows(problem):
     return RatingRows(tuple(problem[name] for name in ("rows", "columns", "x")), problem["rows"].max() + 1)
 
 
-def _weights(problem):
-    return {name.removeprefix("weights/"): array for name, array in problem.items() if name.startswith("weights/")}
-
-
 def _tinydl(problem):
     from recmodels.models.autorec import AutoRecNetwork
     from tinydl import nn, optim
 
     network = AutoRecNetwork(len(problem["weights/V.weight"]), HIDDEN, False, 0.0, 0.0, np.random.default_rng(0))
-    network.load_state_dict(_weights(problem))
+    network.load_state_dict(weights_of(problem))
     optimizer = optim.AdamW(network.parameters(), lr=LR, weight_decay=0.0)
     return TinydlTraining(network, nn.functional.mse_loss, optimizer, _rows(problem), BATCH)
 
 
-class TorchAutoRec:
-    """loss(rows of the dataset) in one of PyTorch's ways, and the epoch around it."""
+class TorchAutoRec(TorchLoop):
+    """loss(rows of the dataset) in one of PyTorch's ways."""
 
-    def __init__(self, problem, way, compiled=False):
+    batch_size = BATCH
+
+    def __init__(self, problem, way, compile=False):
         import torch
 
         torch.manual_seed(0)
         warnings.filterwarnings("ignore", "Sparse", UserWarning)  # that sparse tensors are young
         self.data, self.way = _rows(problem), way
         self.size, self.columns = len(self.data), len(problem["weights/V.weight"])
-        self.p = torch.nn.ParameterDict({name.replace(".", "_"): torch.from_numpy(array)
-                                         for name, array in _weights(problem).items()})
+        self.p = torch.nn.ParameterDict({name.replace(".", "_"): w for name, w in torch_weights(problem).items()})
+        self.model = self.p
         self.optimizers = torch_optimizers(self.p, LR)
         if way == "dense":
             r = torch.zeros(self.size, self.columns)
             r[torch.from_numpy(problem["rows"]), torch.from_numpy(problem["columns"])] = torch.from_numpy(problem["x"])
             self.r, self.known = r, (r != 0).float()  # a centred rating is never 0
-        self.objective = torch.compile(self._dense, dynamic=False) if compiled else getattr(self, f"_{way}")
+        self.objective = compiled(self._dense) if compile else getattr(self, f"_{way}")
 
     def _dense(self, r, known):
         import torch
@@ -91,7 +89,7 @@ class TorchAutoRec:
         y = torch.sparse.sampled_addmm(r, h, self.p["W_weight"].t(), beta=0.0).values()
         return torch.nn.functional.mse_loss(y + self.p["b_weight"].index_select(0, j)[:, 0], x)
 
-    def _loss(self, rows):
+    def loss(self, rows):
         import torch
 
         if self.way == "dense":
@@ -100,32 +98,12 @@ class TorchAutoRec:
         start = np.append(0, np.cumsum(np.bincount(i, minlength=len(number))))
         return self.objective(*map(torch.from_numpy, (x, i, j, start)))
 
-    def run(self):
-        import torch
-
-        for rows in torch.randperm(self.size).split(BATCH):
-            loss = self._loss(rows)
-            loss.item()
-            for optimizer in self.optimizers:
-                optimizer.zero_grad()
-            loss.backward()
-            for optimizer in self.optimizers:
-                optimizer.step()
-
     def check(self):
-        import torch
-
-        loss = self._loss(torch.arange(BATCH))
-        loss.backward()
-        gradients = {name: self.p[name.replace(".", "_")].grad.numpy().copy() for name in ("V.weight", "W.weight", "mu",
-                                                                                           "b.weight")}
-        for optimizer in self.optimizers:
-            optimizer.zero_grad()
-        return {"loss": loss.detach().numpy(), **gradients}
+        return {name.replace("_", "."): array for name, array in super().check().items()}
 
 
-def _torch(way, compiled=False):
-    return lambda problem: TorchAutoRec(problem, way, compiled)
+def _torch(way, compile=False):
+    return lambda problem: TorchAutoRec(problem, way, compile)
 
 
 def _steps(problem):
@@ -140,6 +118,6 @@ def _note(problem):
 
 ROWS = {"autorec": Row(
     "item AutoRec, a training step", problem,
-    {TINYDL: _tinydl, "dense, fused Adam": _torch("dense"), "dense, compiled, fused Adam": _torch("dense", compiled=True),
+    {TINYDL: _tinydl, "dense, fused Adam": _torch("dense"), "dense, compiled, fused Adam": _torch("dense", compile=True),
      "gathered, fused Adam": _torch("gathered"), "CSR, fused Adam": _torch("csr")},
     1.5, steps=_steps, note=_note, flops=lambda problem: 5 * 2 * len(problem["x"]) * HIDDEN)}

@@ -4,11 +4,11 @@ Each side draws its own random numbers; the check is on the same ones.
 """
 
 import itertools
-import shutil
 
 import numpy as np
 
-from .common import TINYDL, Row, Unavailable
+from .common import TINYDL, Row
+from .training import compiled
 
 BATCH, V, H = 100, 784, 500
 LR, MOMENTUM, DECAY = 0.05, 0.5, 1e-4
@@ -54,17 +54,15 @@ class _Tinydl:
 class _Torch:
     """step(v, *parameters, *momenta, draw_h, draw_v), in place."""
 
-    def __init__(self, problem, step, compiled=False):
+    def __init__(self, problem, step, compile=False):
         import torch
 
-        if compiled and not any(map(shutil.which, ("c++", "g++", "clang++"))):
-            raise Unavailable("torch.compile needs a C++ compiler")
         torch.manual_seed(0)
         self.problem = {name: torch.from_numpy(array) for name, array in problem.items()}
         self.x = self.problem["x"]
         self.parameters = [self.problem[name] for name in "Wab"]
         self.momenta = [torch.zeros_like(p) for p in self.parameters]
-        self.step = torch.compile(step, dynamic=False) if compiled else step
+        self.step = compiled(step) if compile else step
 
     def run(self):
         import torch

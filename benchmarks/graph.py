@@ -7,8 +7,7 @@ import warnings
 import numpy as np
 
 from .common import TINYDL, Row
-from .interactions import gradients_of, named_weights, weights_of
-from .training import TinydlTraining, torch_optimizers
+from .training import TinydlTraining, TorchLoop, gradients_of, named_weights, torch_optimizers, torch_weights, weights_of
 
 NEGATIVES, BATCH, LR, DECAY = 16, 16384, 0.02, 0.1
 
@@ -109,7 +108,7 @@ def torch_side(symmetric):
             def __init__(self):
                 super().__init__()
                 self.E = torch.nn.Embedding(*weights_of(problem)["E.weight"].shape)
-                self.load_state_dict({name: torch.from_numpy(array) for name, array in weights_of(problem).items()})
+                self.load_state_dict(torch_weights(problem))
 
             def forward(self, user, item):
                 x = total = self.E.weight
@@ -119,42 +118,24 @@ def torch_side(symmetric):
                 e = total / (layers + 1)
                 return torch.einsum("bd,bnd->bn", F.embedding(user, e), F.embedding(n_users + item, e))
 
-        network = LightGCN()
-        optimizers = torch_optimizers(network, LR, decayed=[network.E.weight], weight_decay=DECAY)
-
         def sample(target):
             drawn = torch.randint(n_items, (len(target), NEGATIVES))
             while (same := drawn == target[:, None]).any():
                 drawn[same] = torch.randint(n_items, (int(same.sum()),))
             return drawn
 
-        def objective(user, target, drawn):
-            scores = network(user, torch.cat([target[:, None], drawn], 1))
-            log_c = torch.full_like(scores, np.log(NEGATIVES / (n_items - 1)))
-            log_c[:, 0] = 0
-            return F.cross_entropy(scores - log_c, torch.zeros(len(user), dtype=torch.int64))
+        class Side(TorchLoop):
+            model, size, batch_size = LightGCN(), len(users), BATCH
+            optimizers = torch_optimizers(model, LR, decayed=[model.E.weight], weight_decay=DECAY)
+            given = (torch.from_numpy(problem["negatives"]),)
 
-        class Side:
-            def run(self):
-                total = 0.0
-                for rows in torch.randperm(len(users)).split(BATCH):
-                    target = items[rows]
-                    loss = objective(users[rows], target, sample(target))
-                    total += loss.item() * len(rows)
-                    for optimizer in optimizers:
-                        optimizer.zero_grad()
-                    loss.backward()
-                    for optimizer in optimizers:
-                        optimizer.step()
-                return total / len(users)
-
-            def check(self):
-                loss = objective(users[:BATCH], items[:BATCH], torch.from_numpy(problem["negatives"]))
-                loss.backward()
-                found = {"loss": loss.detach().numpy().copy(), **gradients_of(network)}
-                for optimizer in optimizers:
-                    optimizer.zero_grad()
-                return found
+            def loss(self, rows, drawn=None):
+                target = items[rows]
+                drawn = sample(target) if drawn is None else drawn
+                scores = self.model(users[rows], torch.cat([target[:, None], drawn], 1))
+                log_c = torch.full_like(scores, np.log(NEGATIVES / (n_items - 1)))
+                log_c[:, 0] = 0
+                return F.cross_entropy(scores - log_c, torch.zeros(len(rows), dtype=torch.int64))
 
         return Side()
     return build

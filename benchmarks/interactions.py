@@ -3,15 +3,24 @@
 import functools
 import os
 import pathlib
-import shutil
 
 import numpy as np
 
-from .common import TINYDL, Row, Unavailable
-from .training import dense_flops, torch_optimizers
+from .common import TINYDL, Row
+from .training import (
+    TorchLoop,
+    compiled,
+    dense_flops,
+    gradients_of,
+    named_weights,
+    torch_optimizers,
+    torch_weights,
+    weights_of,
+)
 
 FIELDS, K = (24_000, 24_000, 1_500, 400, 80, 20), 64  # sizes of the six fields, 50,000 features in all
 FM_BATCH, BATCH, NEGATIVES, HIDDEN, LR, POWER = 4096, 512, 40, 64, 1e-3, 0.75
+UNSEEN = ("w_5.bias",)  # a softmax does not see it, so its gradient is 0, and what is computed is rounding
 
 
 # ------------------------------------------------------------------------------------------------ the problems
@@ -71,14 +80,6 @@ def spread(weights, rng):
     return {**weights, "w.weight": w, "V.weight": 6 * weights["V.weight"], "U.weight": 6 * weights["U.weight"]}
 
 
-def named_weights(weights):
-    return {f"weights/{name}": array for name, array in weights.items()}
-
-
-def weights_of(problem):
-    return {key.removeprefix("weights/"): array for key, array in problem.items() if key.startswith("weights/")}
-
-
 # ------------------------------------------------------------------------------------------------ tinydl's side
 class FMGradients:
     """A factorization machine's scores and all its gradients, given dy."""
@@ -98,16 +99,6 @@ class FMGradients:
 
     def check(self):
         return {"scores": self.run().detach().numpy().copy(), **gradients_of(self.network)}
-
-
-def gradients_of(network):
-    """{name: array}, in either library; of a sparse gradient the whole table.
-
-    Without Neural FM's last bias: a softmax does not see it, so its gradient is 0, and what is computed is rounding.
-    """
-    dense = {name: p.grad.to_dense() if getattr(p.grad, "is_sparse", False) else p.grad
-             for name, p in network.named_parameters() if name != "w_5.bias"}
-    return {name: gradient.numpy().copy() for name, gradient in dense.items()}
 
 
 def neural_fm(problem, rng=0):
@@ -167,7 +158,7 @@ def tinydl_step(problem):
             contexts, candidates, log_c = self.data.batch(slice(BATCH), problem["negatives"])
             value = sampled_softmax(network.rank(contexts, candidates), log_c)
             value.backward()
-            found = {"loss": np.array(value.item(), np.float32), **gradients_of(network)}
+            found = {"loss": np.array(value.item(), np.float32), **gradients_of(network, UNSEEN)}
             network.zero_grad()
             return found
 
@@ -175,14 +166,6 @@ def tinydl_step(problem):
 
 
 # ------------------------------------------------------------------------------------------------ PyTorch's side
-def compiled(function):
-    import torch
-
-    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        raise Unavailable("torch.compile needs a C++ compiler")
-    return torch.compile(function, dynamic=False)
-
-
 def torch_fm(form, sparse=False, compile=False):
     """The slide's form by EmbeddingBag's sums; i<j and i<j<k by sums of powers (Blondel et al. 2016)."""
     def build(problem):
@@ -211,7 +194,7 @@ def torch_fm(form, sparse=False, compile=False):
 
         class Side:
             network = FM()
-            network.load_state_dict({name: torch.from_numpy(a) for name, a in weights_of(problem).items()})
+            network.load_state_dict(torch_weights(problem))
             scores = staticmethod(compiled(network.forward) if compile else network)
             index, dy = torch.from_numpy(problem["index"]), torch.from_numpy(problem["dy"])
 
@@ -242,7 +225,7 @@ def torch_neural_fm(problem, sparse=False):
             vocabulary = int(problem["starts"][-1])
             self.w, self.V, self.U = (nn.Embedding(vocabulary, k, sparse=sparse) for k in (1, K, K))
             self.W_4, self.w_5 = nn.Linear(1 + 2 * K, HIDDEN), nn.Linear(HIDDEN, 1)
-            self.load_state_dict({name: torch.from_numpy(a) for name, a in weights_of(problem).items()})
+            self.load_state_dict(torch_weights(problem))
 
         def sums(self, table, contexts, candidates):
             c = table(contexts[:, 0]) + table(contexts[:, 1])
@@ -284,7 +267,6 @@ def torch_step(sparse=False, compile=False):
             return torch.nn.functional.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.int64))
 
         objective = compiled(objective) if compile else objective
-        optimizers = torch_optimizers(network, LR, sparse)
 
         def batch(rows, drawn=None):
             target = items[rows]
@@ -295,26 +277,12 @@ def torch_step(sparse=False, compile=False):
             return (torch.stack([user + users[rows], slot + slots[rows]], 1),
                     torch.stack([item + venues, category + of_venue[venues]], 2), log_c)
 
-        class Side:
-            def run(self):
-                total = 0.0
-                for rows in torch.randperm(len(users)).split(BATCH):
-                    loss = objective(*batch(rows))
-                    total += loss.item() * len(rows)
-                    for optimizer in optimizers:
-                        optimizer.zero_grad()
-                    loss.backward()
-                    for optimizer in optimizers:
-                        optimizer.step()
-                return total / len(users)
+        class Side(TorchLoop):
+            model, size, batch_size, optimizers = network, len(users), BATCH, torch_optimizers(network, LR, sparse)
+            given, unseen = (torch.from_numpy(problem["negatives"]),), UNSEEN
 
-            def check(self):
-                loss = objective(*batch(slice(BATCH), torch.from_numpy(problem["negatives"])))
-                loss.backward()
-                found = {"loss": loss.detach().numpy().copy(), **gradients_of(network)}
-                for optimizer in optimizers:
-                    optimizer.zero_grad()
-                return found
+            def loss(self, rows, drawn=None):
+                return objective(*batch(rows, drawn))
 
         return Side()
     return build

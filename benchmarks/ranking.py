@@ -3,7 +3,8 @@
 import numpy as np
 
 from .common import TINYDL, Row, Unavailable
-from .interactions import compiled, named_weights, neural_fm, neural_fm_flops, spread, torch_neural_fm, visits, weights_of
+from .interactions import neural_fm, neural_fm_flops, spread, torch_neural_fm, visits
+from .training import compiled, named_weights, weights_of
 
 BLOCK = 8  # contexts that are scored at once: their (8, I, 129) layer stays in the processor's cache
 KS = (1, 5, 10, 20)

@@ -10,7 +10,15 @@ import pathlib
 import numpy as np
 
 from .common import TINYDL, Row
-from .training import TinydlTraining, TorchTraining, dense_flops, torch_optimizers
+from .training import (
+    TinydlTraining,
+    TorchTraining,
+    dense_flops,
+    named_weights,
+    torch_optimizers,
+    torch_weights,
+    weights_of,
+)
 
 BATCH = 2048
 
@@ -59,12 +67,8 @@ def _problem(name):
                   "offsets": np.array(users.offsets), "genres": items.bags, "multihot": items.multihot,
                   "dense": items.dense, "name": np.array(repr(data))}
         weights = tinydl_network(name, arrays).state_dict()
-        return {**arrays, **{f"weights/{key}": array for key, array in weights.items()}}
+        return {**arrays, **named_weights(weights)}
     return problem
-
-
-def _weights(problem):
-    return {key.removeprefix("weights/"): array for key, array in problem.items() if key.startswith("weights/")}
 
 
 class _Users:
@@ -106,7 +110,7 @@ def _tinydl(name):
         from tinydl.nn import functional as F
 
         s, network = _settings(name), tinydl_network(name, problem)
-        network.load_state_dict(_weights(problem))
+        network.load_state_dict(weights_of(problem))
         decayed = [table.weight for table in network.decayed_tables()]
         others = [p for p in network.parameters() if not any(p is table for table in decayed)]
         optimizer = optim.AdamW([{"params": decayed, "weight_decay": s.weight_decay}, {"params": others}], lr=s.lr,
@@ -198,7 +202,7 @@ def _torch(name, network, sparse=False, compiled=False):
 
         s = _settings(name)
         model = network(problem, s, sparse)
-        model.load_state_dict({name: torch.from_numpy(array) for name, array in _weights(problem).items()})
+        model.load_state_dict(torch_weights(problem))
         return TorchTraining(model, torch.nn.functional.mse_loss,
                              torch_optimizers(model, s.lr, sparse, model.decayed(), s.weight_decay),
                              [problem[k] for k in ("user", "item", "rating")], BATCH, compiled)

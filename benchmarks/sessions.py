@@ -11,6 +11,7 @@ import pathlib
 import numpy as np
 
 from .common import TINYDL, Row
+from .training import TinydlTraining, TorchLoop, named_weights, torch_weights, weights_of
 
 BATCH, K = 128, 100
 
@@ -34,7 +35,7 @@ def problem(quick):
     data = data.take(np.random.default_rng(0).permutation(len(data))[:BATCH * (8 if quick else 40)])
     _, items = np.unique(data.items, return_inverse=True)
     arrays = {"start": data.start, "items": items, "name": np.array(name)}
-    return {**arrays, **{f"weights/{key}": array for key, array in model(arrays).network_.state_dict().items()}}
+    return {**arrays, **named_weights(model(arrays).network_.state_dict())}
 
 
 def model(problem):
@@ -47,20 +48,14 @@ def model(problem):
     return made
 
 
-def _weights(problem):
-    return {key.removeprefix("weights/"): array for key, array in problem.items() if key.startswith("weights/")}
-
-
 # ------------------------------------------------------------------------------------------------ the sides
 def tinydl_side(problem):
     from recmodels.session_neural import SessionBatches
     from recmodels.session_recommender import CodedSessions
     from tinydl import optim
 
-    from .training import TinydlTraining
-
     made = model(problem)
-    made.network_.load_state_dict(_weights(problem))
+    made.network_.load_state_dict(weights_of(problem))
     data = SessionBatches(CodedSessions(problem["start"], problem["items"]), made.longest, made.recent)
     return TinydlTraining(made.network_, made._loss, optim.AdamW(made._parameter_groups(), lr=made.lr), data, BATCH)
 
@@ -111,15 +106,17 @@ def torch_side(rows):
                 h = self.norm(x if rows else x.reshape(-1, K)[real])
                 return F.cross_entropy(h @ self.E.weight.T + self.b, target, label_smoothing=s.smoothing) + self.r.sum()
 
-        class Side:
+        class Side(TorchLoop):
+            batch_size = BATCH
+
             def __init__(self):
                 torch.manual_seed(0)
                 self.model = SASRec()
-                self.model.load_state_dict({key: torch.from_numpy(a) for key, a in _weights(problem).items()})
-                self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=s.lr, weight_decay=0.0, fused=True)
+                self.model.load_state_dict(torch_weights(problem))
+                self.optimizers = [torch.optim.AdamW(self.model.parameters(), lr=s.lr, weight_decay=0.0, fused=True)]
                 start, items = torch.from_numpy(problem["start"]), torch.from_numpy(problem["items"])
                 self.length = torch.minimum(start.diff() - 1, torch.tensor(s.longest))
-                self.first, self.items = start[1:] - 1 - self.length, items
+                self.first, self.items, self.size = start[1:] - 1 - self.length, items, len(self.length)
 
             def batch(self, sessions):
                 length, first = self.length[sessions], self.first[sessions]
@@ -129,24 +126,8 @@ def torch_side(rows):
                 place = (length.cumsum(0) - length)[:, None] + torch.minimum(step, length[:, None] - 1)
                 return self.items[at], place, step, real, self.items[at + 1]
 
-            def run(self):
-                total = 0.0
-                for sessions in torch.randperm(len(self.length)).split(BATCH):
-                    loss = self.model(*self.batch(sessions))
-                    total += loss.item() * len(sessions)
-                    self.optimizer.zero_grad()
-                    loss.backward()
-                    self.optimizer.step()
-                return total
-
-            def check(self):
-                self.model.eval()
-                loss = self.model(*self.batch(torch.arange(BATCH)))
-                loss.backward()
-                gradients = {name: p.grad.numpy().copy() for name, p in self.model.named_parameters()}
-                self.optimizer.zero_grad()
-                self.model.train()
-                return {"loss": loss.detach().numpy(), **gradients}
+            def loss(self, sessions):
+                return self.model(*self.batch(sessions))
 
         return Side()
     return build

@@ -1,10 +1,9 @@
 """Twenty operations on 4 x 8 arrays, forward and backward: what recording and walking the graph costs by itself."""
 
-import shutil
-
 import numpy as np
 
-from .common import TINYDL, Row, Unavailable
+from .common import TINYDL, Row
+from .training import compiled
 
 REPEATS = 100  # graphs a unit
 
@@ -52,14 +51,12 @@ def _tinydl(problem):
     return _Side({name: tinydl.tensor(array, requires_grad=True) for name, array in problem.items()}, graph)
 
 
-def _torch(compiled):
+def _torch(compile):
     def build(problem):
         import torch
 
-        if compiled and not any(map(shutil.which, ("c++", "g++", "clang++"))):
-            raise Unavailable("torch.compile needs a C++ compiler")
         return _Side({name: torch.tensor(array, requires_grad=True) for name, array in problem.items()},
-                     torch.compile(graph, dynamic=False) if compiled else graph)
+                     compiled(graph) if compile else graph)
     return build
 
 

@@ -11,6 +11,38 @@ import numpy as np
 from .common import Unavailable
 
 
+# ------------------------------------------------------------------------------------------------ weights, gradients
+def named_weights(weights):
+    """A state_dict as part of a problem, which both sides read."""
+    return {f"weights/{name}": array for name, array in weights.items()}
+
+
+def weights_of(problem):
+    return {key.removeprefix("weights/"): array for key, array in problem.items() if key.startswith("weights/")}
+
+
+def torch_weights(problem):
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in weights_of(problem).items()}
+
+
+def gradients_of(network, unseen=()):
+    """{name: array}, in either library; of a sparse gradient the whole table. unseen: names to leave out."""
+    dense = {name: p.grad.to_dense() if getattr(p.grad, "is_sparse", False) else p.grad
+             for name, p in network.named_parameters() if name not in unseen}
+    return {name: gradient.numpy().copy() for name, gradient in dense.items()}
+
+
+def compiled(function):
+    import torch
+
+    if not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        raise Unavailable("torch.compile needs a C++ compiler")
+    return torch.compile(function, dynamic=False)
+
+
+# ------------------------------------------------------------------------------------------------ the loops
 class TinydlTraining:
     """model(*inputs) against the last array of a batch, with `optimizer`. data: a Dataset, or arrays."""
 
@@ -33,55 +65,62 @@ class TinydlTraining:
         *inputs, target = map(Tensor, self.loader.dataset[slice(self.loader.batch_size)])
         loss = self.loss(self.model(*inputs), target)
         loss.backward()
-        gradients = {name: _array(p.grad) for name, p in self.model.named_parameters()}
+        gradients = gradients_of(self.model)
         self.optimizer.zero_grad()
         self.model.train()
         return {"loss": np.array(loss.item(), np.float32), **gradients}
 
 
-def _array(gradient):
-    return gradient.numpy()  # of a RowGradient, the whole table
+class TorchLoop:
+    """The usual loop. A side has `model`, `optimizers`, `size`, `batch_size`, and loss(rows) of a batch of row numbers.
 
+    given: what `check` passes to loss beside the rows, such as the draws of the first batch. unseen: as in `gradients_of`.
+    """
 
-class TorchTraining:
-    """The same with a list of optimizers (one for tables with sparse gradients, one for the rest)."""
-
-    def __init__(self, model, loss, optimizers, arrays, batch_size, compiled=False):
-        import torch
-
-        torch.manual_seed(0)
-        self.model, self.optimizers, self.batch_size = model, optimizers, batch_size
-        self.tensors = [torch.from_numpy(a) for a in arrays]
-        self.objective = lambda *batch: loss(model(*batch[:-1]), batch[-1])
-        if compiled:
-            if not any(map(shutil.which, ("c++", "g++", "clang++"))):
-                raise Unavailable("torch.compile needs a C++ compiler")
-            self.objective = torch.compile(self.objective, dynamic=False)
+    given, unseen = (), ()
 
     def run(self):
         import torch
 
-        total, order = 0.0, torch.randperm(len(self.tensors[0]))
-        for rows in order.split(self.batch_size):
-            loss = self.objective(*(t.index_select(0, rows) for t in self.tensors))
+        total = 0.0
+        for rows in torch.randperm(self.size).split(self.batch_size):
+            loss = self.loss(rows)
             total += loss.item() * len(rows)
             for optimizer in self.optimizers:
                 optimizer.zero_grad()
             loss.backward()
             for optimizer in self.optimizers:
                 optimizer.step()
-        return total / len(order)
+        return total / self.size
 
     def check(self):
+        import torch
+
         self.model.eval()
-        loss = self.objective(*(t[:self.batch_size] for t in self.tensors))
+        loss = self.loss(torch.arange(min(self.batch_size, self.size)), *self.given)
         loss.backward()
-        gradients = {name: (p.grad.to_dense() if p.grad.is_sparse else p.grad).numpy().copy()
-                     for name, p in self.model.named_parameters()}
+        gradients = gradients_of(self.model, self.unseen)
         for optimizer in self.optimizers:
             optimizer.zero_grad()
         self.model.train()
-        return {"loss": loss.detach().numpy(), **gradients}
+        return {"loss": loss.detach().numpy().copy(), **gradients}
+
+
+class TorchTraining(TorchLoop):
+    """As TinydlTraining, with a list of optimizers (one for tables with sparse gradients, one for the rest)."""
+
+    def __init__(self, model, loss, optimizers, arrays, batch_size, compile=False):
+        import torch
+
+        torch.manual_seed(0)
+        self.model, self.optimizers, self.batch_size, self.size = model, optimizers, batch_size, len(arrays[0])
+        self.tensors = [torch.from_numpy(a) for a in arrays]
+        self.objective = lambda *batch: loss(model(*batch[:-1]), batch[-1])
+        if compile:
+            self.objective = compiled(self.objective)
+
+    def loss(self, rows):
+        return self.objective(*(t.index_select(0, rows) for t in self.tensors))
 
 
 class CovectorGradients:
