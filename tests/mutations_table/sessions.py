@@ -57,7 +57,7 @@ CHAPTERS = [
         ("if not (data.lengths > 1).any():", "if False:"),
         ("np.isin(valid.ids, train.ids).all()", "False"),
     ]),
-    ("recmodels/estimator.py", f"{MODELS} -k 'wrong_parameters or refit'", [
+    ("recmodels/estimator.py", f"{MODELS} -k 'wrong_parameters or chooses'", [
         ("if not isinstance(value, numbers.Integral) or value < least:", "if False:"),
         ("self.clone().fit(data, **self._refit_settings())", "self.clone().fit(data)"),
     ]),

@@ -353,6 +353,7 @@ def test_every_parameter_has_an_effect(name, split):
 def test_validation_chooses_the_epoch(split):
     model = make("sasrec", epochs=8, patience=1, lr=0.5, seed=1).fit(split.train, split.valid)
     assert model.best_epoch_ == model.history_["valid_loss"].idxmin() == len(model.history_) - 1 < 7
+    assert len(model.refit(split.refit).history_) == model.best_epoch_
     with tinydl.no_grad():
         items, lengths, target = (Tensor(a) for a in SessionBatches(model._coded(split.valid), 8, 10)[np.arange(36)])
         assert model._loss(model.network_(items, lengths), target).item() == pytest.approx(
