@@ -33,8 +33,18 @@ CHAPTERS = [
         ("top[i] += np.log(total)", "top[i] = np.log(total)"),
         ("dp_i[j] = p_i[j] * (dp_i[j] - d_i)", "dp_i[j] = p_i[j] * dp_i[j] - d_i"),
     ]),
-    ("tinydl/kernels/threads.py", f"{ATTENTION} -k 'lost'", [
-        ("        for task in tasks:\n            run(task)", "        pass"),
+    ("tinydl/kernels/threads.py", f"{ATTENTION} tinydl/test_kernel_threads.py -k 'lost or cuts or alone'", [
+        ("        for task in tasks:\n                run(task)", "        pass"),
+        ("if len(tasks) == 1:", "if False:"),
+        ("count * i // parts for i in range(parts + 1)", "count // parts * i for i in range(parts + 1)"),
+    ]),
+    ("tinydl/kernels/blas.py", "tinydl/test_kernel_threads.py -k 'products or sleep or set'", [
+        ("if _alone[\"tasks\"] == 1:", "if True:"),
+        ("if not _alone[\"tasks\"]:", "if True:"),
+        ("_library().openblas_read_env()", "pass"),
+        ("_library().blas_thread_shutdown_()", "pass"),
+        ("del os.environ[\"OPENBLAS_THREAD_TIMEOUT\"]", "pass"),
+        ("if \"OPENBLAS_THREAD_TIMEOUT\" in os.environ or", "if"),
     ]),
     ("tinydl/nn/attention.py", HEADS, [
         ("keep = *keep, ~numbers", "keep = *keep, numbers"),

@@ -55,6 +55,8 @@ CHAPTERS = [
         ("matrix += np.matmul(", "matrix = np.matmul("),
         ("return channels_first(channels_last(x)), _laid", "return channels_first(channels_last(x)), lambda dy: dy"),
         ("step = max(1, BLOCK // max(1, one))", "step = max(1, BLOCK // max(1, one)) + 1"),
+        ("min(B, PARTS, work // LEAST)", "min(B, PARTS, 2 * work // LEAST)"),
+        ("[found[start] for start in sorted(found)]", "[found[0]]"),
         ("if len(weight) % groups:", "if False:"),
         ("n >= max(s, d) for n, s, d", "n > max(s, d) for n, s, d"),
         ("(n - 1) * s - 2 * p + d * (k - 1) + more + 1", "(n - 1) * s - 2 * p + k - 1 + more + 1"),

@@ -71,6 +71,7 @@ CHAPTERS = [
         ("drop_duplicates([\"context\", \"venue\"])", "drop_duplicates([\"context\", \"item\"])"),
         ("answers.sort_values(\"context\", kind=\"stable\")", "answers"),
         ("evaluate_checkins(model, split, regime, \"valid\")", "evaluate_checkins(model, split, regime)"),
+        ("fitted(model, split, refit, log)", "fitted(model, split, refit, split.train)"),
         ("evaluate_checkins(measured, split, regime)", "evaluate_checkins(model, split, regime)"),
     ]),
     ("recmodels/cli.py", "recmodels/test_cli_checkins.py", [

@@ -98,5 +98,6 @@ CHAPTERS = [
         ("side=\"right\") - 1]", "side=\"left\") - 1]"),
         ("[result.rows]", "[:len(result.rows)]"),
         ("model._scored(prefixes.keep(prefixes.items >= 0))", "model._scored(prefixes)"),
+        ("fitted(model, split, refit)", "fitted(model, split)"),
     ]),
 ]

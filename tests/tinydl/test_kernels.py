@@ -165,7 +165,7 @@ def few_values(rng, dtype, n):
     return x
 
 
-def tiled(kernel, R, S, *places):
+def tiled(kernel, R, S, *places, least=-np.inf):
     """n images (5, 4), or results of a size, of 3 channels and their R x S tiles, either of which is overwritten."""
     def make(rng, dtype, n):
         third = dtype(0.3)  # nine numbers are added: their rounding is the tolerance's
@@ -173,7 +173,7 @@ def tiled(kernel, R, S, *places):
         if kernel == "image_tiles":
             return third * normal(rng, dtype, n, 5, 4, 3), tiles, *places
         y = third * normal(rng, dtype, n, *places, 3)
-        return (y, tiles) if kernel == "result_tiles" else (tiles, normal(rng, dtype, 3), y)
+        return (y, tiles) if kernel == "result_tiles" else (tiles, normal(rng, dtype, 3), least, y)
     return make
 
 
@@ -208,6 +208,7 @@ CASES = {
     "embedding_bag_gradient": [bags("index", "weights", "dy", V, -1), bags("index", "weights", "dy", V, 4)],
     "add_rows": lambda rng, dtype, n: (normal(rng, dtype, n, D), normal(rng, dtype, D)),
     "relu": vectors(1, 0, ()),
+    "tanh_rows": [lambda rng, dtype, n, s=scale: (s * normal(rng, dtype, n, D),) for scale in (1, 5, 1000)],
     "tanh_gradient": vectors(2, 0, ()),
     "relu_gradient": vectors(2, 0, ()),
     "add_rows_relu": lambda rng, dtype, n: (normal(rng, dtype, n, D), normal(rng, dtype, D)),
@@ -247,11 +248,10 @@ CASES = {
     "expected_metrics": [tied_items(by_hits, k) for by_hits in (False, True) for k in (1, 5, 20)],
     "dropout": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
     "bernoulli": vectors(0, 1, (12345, 2**32 - 1)),
-    "lstm_gates": gates(4, 1, 1),
-    "lstm_gates_gradient": gates(4, 1, 1, 1, 1, 4),
-    "gru_gates": gates(3, 3, 0, 1),
-    "gru_mix": gates(3, 1, 1),
-    "gru_gates_gradient": gates(3, 1, 1, 1, 3, 3),
+    "lstm_step": gates(4, 4, 1, 1, 1),
+    "lstm_gradient": gates(4, 1, 1, 1, 1, 1, 4),
+    "gru_step": gates(3, 3, 0, 1, 1, 1),
+    "gru_gradient": gates(3, 1, 1, 1, 1, 3, 3),
     "shift_rows": [lambda rng, dtype, n, S=S: (masked(rng, dtype, n, S), normal(rng, dtype, n)) for S in (0, 1, 7, 8, 21)],
     "normalize_rows": [lambda rng, dtype, n, S=S: (np.exp(masked(rng, dtype, n, S)), normal(rng, dtype, n))
                        for S in (0, 1, 21)],
@@ -274,7 +274,8 @@ CASES = {
     "im2row": [windows(True, geometry) for geometry in WINDOWS],
     "row2im": [windows(False, geometry) for geometry in WINDOWS],
     "image_tiles": [tiled("image_tiles", *places) for places in ((3, 2, 1, 1), (2, 1, 0, 0), (2, 2, -2, 1), (4, 3, 3, -1))],
-    "tile_results": [tiled("tile_results", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
+    "tile_results": [tiled("tile_results", 2, 3, *size, least=least) for size in ((4, 6), (3, 5), (4, 5), (3, 6))
+                     for least in (-np.inf, 0.0)],
     "result_tiles": [tiled("result_tiles", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
     "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)
                    for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 4, 3, 3, 2, 1, 1, 1, 1, 1),

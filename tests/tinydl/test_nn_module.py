@@ -275,12 +275,17 @@ def test_repr_of_layers(module, text):
 @pytest.mark.parametrize("layers, last", [
     ([nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 2)], "linear"),
     ([nn.ReLU(), nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Dropout(0.0), nn.Linear(4, 2), nn.Tanh()], "tanh"),
-    ([nn.Linear(3, 2), nn.ReLU()], "linear_relu")])
-def test_a_linear_and_its_relu_are_one_operation_with_the_same_numbers(layers, last):
+    ([nn.Linear(3, 2), nn.ReLU()], "linear_relu"),
+    ([nn.Conv2d(2, 3, 2, padding=1), nn.ReLU(), nn.Conv2d(3, 2, (1, 2), bias=False), nn.ReLU(),
+      nn.Conv2d(2, 4, 2, stride=2, groups=2), nn.ReLU()], "convolve_relu"),
+    ([nn.Conv2d(2, 32, 1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()], "convolve_relu")])
+def test_a_layer_and_its_relu_are_one_operation_with_the_same_numbers(layers, last):
     net = nn.Sequential(*layers)
-    x = Tensor(np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32), requires_grad=True)
+    shape = (2, 2, 4, 5) if isinstance(layers[0], nn.Conv2d) else (6, 3)
+    x = Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32), requires_grad=True)
     y = net(x)
-    name = y._node.name
+    node = y._node.inputs[0]._node if y._node.name == "laid" else y._node
+    name = node.name
     y.sum().backward()
     got = [p.grad.data.copy() for p in (x, *net.parameters())]
     net.zero_grad()

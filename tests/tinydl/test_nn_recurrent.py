@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinydl
-from tinydl import Tensor, gradcheck, gradgradcheck, nn, ops
+from tinydl import Tensor, gradcheck, gradgradcheck, kernels, nn, ops
 from tinydl.kernels import use_numba
 from tinydl.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence, pad_packed_sequence, pad_sequence
 from tinydl.ops import through_time
@@ -376,3 +376,38 @@ def test_what_does_not_fit_says_what_would(wrong, words):
 def test_an_empty_batch_passes_through():
     output, (h, c) = nn.LSTM(2, 3)(Tensor(np.zeros((4, 0, 2))))
     assert output.shape == (4, 0, 3) and h.shape == c.shape == (1, 0, 3)
+
+
+# ---------------------------------------------------------------- parts of a batch side by side
+@EACH
+@pytest.mark.parametrize("reverse", [False, True])
+def test_parts_of_a_batch_side_by_side_do_not_show(kind, reverse, monkeypatch):
+    op, count = getattr(ops, kind.__name__.lower()), KINDS[kind][2]
+    H, G, sizes = 3, KINDS[kind][1], (7, 7, 6, 3, 1)
+    inputs = [Tensor(0.7 * normal(*shape, seed=k), requires_grad=True) for k, shape in enumerate(
+        [(sum(sizes), 4), *[(7, H)] * count, (G * H, 4), (G * H, H), (G * H,), (G * H,)])]
+    v = normal(sum(sizes) + 7 * count, H)
+
+    def results():
+        y = op(*inputs, batch_sizes=sizes, reverse=reverse)
+        return [y.data, *(g.data for g in tinydl.grad(y, inputs, v))]
+    whole, several = results(), []
+    monkeypatch.setattr(through_time, "PART", 2)
+    monkeypatch.setattr(through_time, "LEAST", 7 * G * H * H)
+    for threads in (1, 3):
+        if kernels.numba_enabled():
+            monkeypatch.setattr("numba.get_num_threads", lambda threads=threads: threads)
+        several.append(results())
+    for one, alone, beside in zip(whole, *several, strict=True):
+        np.testing.assert_allclose(alone, one, rtol=1e-12, atol=1e-13)
+        np.testing.assert_array_equal(alone, beside)
+    monkeypatch.setattr(through_time, "LEAST", 7 * G * H * H + 1)  # one number less is not worth it
+    monkeypatch.setattr(kernels, "side_by_side", lambda run, tasks: pytest.fail("in parts"))
+    for one, other in zip(whole, results(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_part_has_its_sequences_rows_in_their_order_of_steps():
+    steps = through_time.ordered("lstm", normal(9, 2), normal(4, 3), (4, 3, 2), True)
+    rows, own = through_time._part_of(steps, 1, 3)
+    assert rows.tolist() == [1, 2, 5, 6, 8] and own == [(slice(4, 5), 1), (slice(2, 4), 2), (slice(0, 2), 2)]

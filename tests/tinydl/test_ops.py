@@ -331,6 +331,8 @@ CASES = {
                   lambda x, w: convolved(x[None], w)[0]),
                  (lambda x, y: ops.convolution._correlate(x, y, grid=GRID), [signed(2, 2, 4, 3), signed(2, 4, 2, 2)],
                   lambda x, y: correlated(x, y, GRID))],
+    "conv2d_relu": [(lambda x, w, b, o=options: ops.conv2d_relu(x, w, b, *o), [signed(*x), signed(*w), signed(w[0])],
+                     lambda x, w, b, o=options: np.maximum(convolved(x, w, b, *o), 0)) for x, w, *options in PLACES],
     "conv_transpose2d": [(lambda x, w, b: ops.conv_transpose2d(x, w, b, 2, 1, 1),
                           [signed(1, 2, 2, 3), signed(2, 1, 3, 2), signed(1)],
                           lambda x, w, b: transposed(x, w, b, 2, 1, 1)),

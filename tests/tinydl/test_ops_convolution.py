@@ -130,10 +130,32 @@ def test_blocks_of_images_do_not_show(rng, monkeypatch):
     grid = Grid((6, 5), (3, 3), (6, 5), (1, 1), (1, 1), (1, 1), 2)
     whole = [_convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)]
     monkeypatch.setattr(ops.convolution, "BLOCK", 2 * 6 * 5 * 9 * 4)  # two images, and one at the end
-    assert [(images.start, images.stop) for images, _ in _blocks(7, 4, grid)] == [(0, 2), (2, 4), (4, 6), (6, 7)]
+    assert [(images.start, images.stop) for images, _ in _blocks(slice(0, 7), 4, grid)] == [(0, 2), (2, 4), (4, 6), (6, 7)]
     for one, other in zip(whole, [_convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)],
                           strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)
+
+
+@pytest.mark.parametrize("least, C", [(99, 4), (4, 4)])  # by rows; Winograd's
+def test_parts_of_a_batch_side_by_side_do_not_show(rng, monkeypatch, least, C):
+    x, w, b, y = (rng.standard_normal(shape) for shape in ((7, C, 6, 5), (6, C, 3, 3), (6,), (7, 6, 6, 5)))
+    grid = Grid((6, 5), (3, 3), (6, 5), (1, 1), (1, 1), (1, 1), 1)
+    monkeypatch.setattr(ops.winograd, "LEAST", least)
+
+    def all_three():
+        return [_convolve(x, w, b, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)]
+    whole, numbers = all_three(), []
+    monkeypatch.setattr(ops.convolution, "LEAST", 2 * 6 * 5 * 6 * C * 9)  # two images a part, three parts
+    monkeypatch.setattr(kernels, "side_by_side", lambda run, tasks: numbers.append(len(tasks)) or side_by_side(run, tasks))
+    side_by_side, results = kernels.threads.side_by_side, []
+    for threads in (1, 3):
+        if kernels.numba_enabled():
+            monkeypatch.setattr("numba.get_num_threads", lambda threads=threads: threads)
+        results.append(all_three())
+    assert numbers == [3] * 6
+    for one, alone, beside in zip(whole, *results, strict=True):
+        np.testing.assert_allclose(alone, one, atol=1e-12)
+        np.testing.assert_array_equal(alone, beside)
 
 
 def test_any_layout_of_memory_gives_the_same(rng):

@@ -24,27 +24,28 @@ def test_it_is_the_definition_and_its_gradients_are_the_adjoints(data):
     B, C, out, H, W = (draw(st.integers(low, most)) for low, most in (
         (0, 3), (1, 3), (1, 3), (max(1, 3 - 2 * p), 7), (max(1, 3 - 2 * q), 7)))
     rng = np.random.default_rng(draw(st.integers(0, 99)))
-    x, w, b, grid = rng.standard_normal((B, H, W, C)), rng.standard_normal((out, C, 3, 3)), rng.standard_normal(out), (
+    x, w, b, grid = rng.standard_normal((B, C, H, W)), rng.standard_normal((out, C, 3, 3)), rng.standard_normal(out), (
         grid_of(H, W, p, q))
-    images = np.moveaxis(x, 3, 1)
     for numba in (False, True):
-        with kernels.use_numba(numba and kernels.numba_enabled()):
-            y = winograd.convolved(x, w, b, grid.output, grid.start)
-            np.testing.assert_allclose(np.moveaxis(y, 3, 1), convolved(images, w, b, padding=(p, q)), atol=1e-12)
+        with kernels.use_numba(numba and kernels.numba_enabled()), pytest.MonkeyPatch.context() as patch:
+            patch.setattr(winograd, "LEAST", 1)
+            y = _convolve(x, w, b, grid=grid)
+            np.testing.assert_allclose(y, convolved(x, w, b, padding=(p, q)), atol=1e-12)
             dy = rng.standard_normal(y.shape)
-            dw = winograd.correlated(x, dy, grid.start)
-            np.testing.assert_allclose(dw, correlated(images, np.moveaxis(dy, 3, 1), grid), atol=1e-12)
-            inner = np.sum(dy * (y - b))
+            dw = _correlate(x, dy, grid=grid)
+            np.testing.assert_allclose(dw, correlated(x, dy, grid), atol=1e-12)
+            inner = np.sum(dy * (y - b[:, None, None]))
             np.testing.assert_allclose(np.sum(w * dw), inner, atol=1e-11)
-            np.testing.assert_allclose(np.sum(x * winograd.spreaded(dy, w, grid.image, grid.start)), inner, atol=1e-11)
+            np.testing.assert_allclose(np.sum(x * _spread(dy, w, grid=grid)), inner, atol=1e-11)
 
 
 def test_blocks_of_images_do_not_show(rng, monkeypatch):
-    x, y, w = rng.standard_normal((5, 4, 3, 8)), rng.standard_normal((5, 4, 3, 9)), rng.standard_normal((9, 8, 3, 3))
+    x, y, w = rng.standard_normal((5, 8, 4, 3)), rng.standard_normal((5, 9, 4, 3)), rng.standard_normal((9, 8, 3, 3))
+    monkeypatch.setattr(winograd, "LEAST", 8)
 
     def all_three():
-        return (winograd.convolved(x, w, None, (4, 3), (1, 1)), winograd.spreaded(y, w, (4, 3), (1, 1)),
-                winograd.correlated(x, y, (1, 1)))
+        grid = grid_of(4, 3, 1, 1)
+        return _convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)
     whole = all_three()
     monkeypatch.setattr(winograd, "BLOCK", 2 * 16 * 4 * 17)  # two images, and one at the end
     for one, other in zip(whole, all_three(), strict=True):
@@ -68,7 +69,7 @@ def test_convolution_takes_it_and_gets_the_same(rng, monkeypatch, dtype, toleran
     monkeypatch.setattr(winograd, "LEAST", 8)
     taken = all_three()
     monkeypatch.setattr(winograd, "LEAST", 9)
-    for name in ("convolved", "spreaded", "correlated"):
+    for name in ("convolve", "correlate"):
         monkeypatch.setattr(winograd, name, lambda *args: pytest.fail("taken"))
     for one, other in zip(taken, all_three(), strict=True):
         assert one.dtype == other.dtype == dtype and not np.array_equal(one, other)

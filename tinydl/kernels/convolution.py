@@ -7,9 +7,7 @@ dilations (d, e); `top` and `left` say how many rows and columns of zeros stand 
 
 import numpy as np
 
-from .registry import kernel, prange
-
-FEW = 1 << 16  # below so many numbers, waking the other cores costs what they save
+from .registry import kernel
 
 
 def _padded(x, rows, s, t, top, left, d, e):
@@ -29,7 +27,7 @@ def _im2row_reference(x, rows, s, t, top, left, d, e):
         rows[:, :, :, :, k, r] = window
 
 
-@kernel(_im2row_reference, parallel=True)
+@kernel(_im2row_reference)
 def im2row(x, rows, s, t, top, left, d, e):
     """rows[g, b, m, n, k, r, c] = x[b, m s + k d - top, n t + r e - left, g C/G + c], 0 outside of the image."""
     G, B, M, N, K, R, C = rows.shape
@@ -57,12 +55,8 @@ def im2row(x, rows, s, t, top, left, d, e):
                                     for c in range(C):
                                         rows[g, b, m, n, k, r, c] = zero
 
-    if rows.size < FEW:
-        for b in range(B):
-            copy_image(b)
-    else:
-        for b in prange(B):
-            copy_image(b)
+    for b in range(B):
+        copy_image(b)
 
 
 def _row2im_reference(rows, x, s, t, top, left, d, e):
@@ -72,7 +66,7 @@ def _row2im_reference(rows, x, s, t, top, left, d, e):
     x[...] = np.reshape(inside, x.shape)
 
 
-@kernel(_row2im_reference, parallel=True)
+@kernel(_row2im_reference)
 def row2im(rows, x, s, t, top, left, d, e):
     """x = 0;   x[b, m s + k d - top, n t + r e - left, g C/G + c] += rows[g, b, m, n, k, r, c]: the adjoint of im2row."""
     G, B, M, N, K, R, C = rows.shape
@@ -100,9 +94,5 @@ def row2im(rows, x, s, t, top, left, d, e):
                                     for c in range(C):
                                         x[b, v, w, g * C + c] += rows[g, b, m, n, k, r, c]
 
-    if rows.size < FEW:
-        for b in range(B):
-            add_image(b)
-    else:
-        for b in prange(B):
-            add_image(b)
+    for b in range(B):
+        add_image(b)

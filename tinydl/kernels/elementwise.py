@@ -46,6 +46,55 @@ def relu_gradient(x, dy):
     return dx
 
 
+# tanh x = x P(x^2) / Q(x^2) up to |x| = 9, from where on float32 rounds it to 1. These coefficients make the largest relative
+# error least, 2e-8 (rational minimax approximation, see Cody and Waite 1980); all are positive, so nothing cancels.
+_P = tuple(map(np.float32, (0.9999999794666319, 0.13381023014823534, 3.495585053046062e-3, 2.0609033949012528e-5,
+                            1.3354599177745504e-8)))
+_Q = tuple(map(np.float32, (1, 0.467143386100014, 2.587697038230472e-2, 3.2856298821982906e-4, 7.776531779703554e-7)))
+
+
+def _tanh_rows_reference(y):
+    np.tanh(y, out=y)
+
+
+@kernel(_tanh_rows_reference)
+def tanh_rows(y):
+    """y = tanh y in place, to 4e-7 of the number in float32, 2e-15 in float64; nan stays nan.  (n, D)
+
+    float32: the quotient above. float64: Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), up to 55. No
+    call and no branch is left in the inner loop, so it is made of vector instructions.
+    """
+    one = y.dtype.type(1)
+    single = one + y.dtype.type(1e-9) == one  # known when it is compiled: one of the two loops is left
+    end = y.dtype.type(81 if single else 365)  # the square of where tanh is 1; beyond it the quotient is x times a constant
+    for n in range(y.shape[0]):
+        row = y[n]
+        if single:
+            for d in range(y.shape[1]):
+                z = min(end, row[d] * row[d])
+                p = (((_P[4] * z + _P[3]) * z + _P[2]) * z + _P[1]) * z + _P[0]
+                q = (((_Q[4] * z + _Q[3]) * z + _Q[2]) * z + _Q[1]) * z + _Q[0]
+                t = row[d] * p / q
+                row[d] = one if t > one else (-one if t < -one else t)
+        else:
+            for d in range(y.shape[1]):
+                z = min(end, row[d] * row[d])
+                p, q = one, 55 * one
+                for k in range(53, 0, -2):
+                    p, q = q, k * q + z * p
+                t = row[d] * p / q
+                row[d] = one if t > one else (-one if t < -one else t)
+
+
+def tanh(x):
+    """tanh x of any array, C-ordered."""
+    if not isinstance(x, np.ndarray):
+        return np.tanh(x)
+    y = np.array(x, order="C")
+    tanh_rows(y if y.ndim == 2 else y.reshape(1, -1))
+    return y
+
+
 def _tanh_gradient_reference(y, dy):
     return dy * (1 - y * y)
 

@@ -5,7 +5,8 @@
 
 `TINYDL_NUMBA=0` (or `with use_numba(False)`) runs every reference instead. numba is imported with the first compiled
 call, code is compiled once a machine and kept in a folder named after all kernel sources (numba itself would not notice
-a change in another file), and arguments that are not plain arrays, such as tensors, always get the reference.
+a change in another file), and arguments that are not plain arrays, such as tensors, always get the reference. Loops may
+call other kernels.
 """
 
 import contextlib
@@ -20,6 +21,7 @@ import warnings
 
 import numpy as np
 
+from .blas import sleep_soon
 from .memory import keep_freed_memory
 
 registry = {}  # name -> Kernel, in the order of definition
@@ -101,8 +103,10 @@ class Kernel:
             _state["enabled"] = False
             return self.reference
         _load_patient_threads()
+        sleep_soon()
         keep_freed_memory()
         names = {**self.loops.__globals__, "prange": numba.prange}
+        names |= {name: names[name].compiled for name in self.loops.__code__.co_names if isinstance(names.get(name), Kernel)}
         body = types.FunctionType(self.loops.__code__, names, self.loops.__name__)
         dispatcher = numba.njit(nogil=True, parallel=self.parallel, error_model="numpy",
                                 fastmath=self.fastmath)(body)

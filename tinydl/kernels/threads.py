@@ -1,26 +1,42 @@
-"""Tasks side by side on the cores: for NumPy calls that use one core each, such as products of many small matrices.
+"""Tasks side by side on the cores, each with its own NumPy calls, kernels and matrix products.
 
-NumPy lets other threads run inside of its loops. Tasks must not write to the same memory; then results do not depend on how
-many run at a time.
+NumPy and the kernels let other threads run inside of their loops. A step of a long chain of small calls gains nothing from
+cores that share each call; whole chains beside each other gain all. Tasks must not write to the same memory; then results
+do not depend on how many run at a time.
 """
 
 import concurrent.futures
 import functools
+import itertools
 import os
 import sys
 
+from .blas import products_alone
 from .registry import numba_enabled
 
 
 def side_by_side(run, tasks):
-    """run(task) for each of a list of tasks, on as many threads as numba's kernels have; without numba one by one."""
+    """run(task) for each of a list of tasks, on as many threads as numba's kernels have; without numba one by one.
+
+    Matrix products inside of them take one core each, in both cases: the same sums in the same order. One task alone has
+    all cores.
+    """
+    if len(tasks) == 1:
+        return run(tasks[0])
     numba = sys.modules.get("numba")
-    threads = numba.get_num_threads() if numba is not None and numba_enabled() and len(tasks) > 1 else 1
-    if threads == 1:
-        for task in tasks:
-            run(task)
-    else:
-        list(_pool(threads).map(run, tasks))
+    threads = numba.get_num_threads() if numba is not None and numba_enabled() else 1
+    with products_alone():
+        if threads == 1:
+            for task in tasks:
+                run(task)
+        else:
+            list(_pool(threads).map(run, tasks))
+
+
+def cuts(count, parts):
+    """Slices of `count` things into parts as equal as can be."""
+    borders = [count * i // parts for i in range(parts + 1)]
+    return [slice(low, high) for low, high in itertools.pairwise(borders)]
 
 
 @functools.cache

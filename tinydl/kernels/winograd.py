@@ -11,7 +11,7 @@ places 2 i, 2 i + 1 and 2 j, 2 j + 1. All is additions, over runs of channels.
 
 import numpy as np
 
-from .registry import kernel, prange
+from .registry import kernel
 
 _A = np.array([[1, 0], [1, 1], [1, -1], [0, -1]])
 _B = np.array([[1, 0, 0, 0], [0, 1, -1, 1], [-1, 1, 1, 0], [0, 0, 0, -1]])
@@ -27,7 +27,7 @@ def _image_tiles_reference(x, tiles, top, left):
     tiles[...] = np.einsum("au,bv,abnijc->uvnijc", _B.astype(tiles.dtype), _B.astype(tiles.dtype), cut, optimize=True)
 
 
-@kernel(_image_tiles_reference, parallel=True)
+@kernel(_image_tiles_reference)
 def image_tiles(x, tiles, top, left):
     """tiles[:, :, b, i, j, c] = B' d B,   d[a, e] = x[b, 2 i + a - top, 2 j + e - left, c], 0 outside of the image."""
     B, R, S, C = tiles.shape[2:]
@@ -65,20 +65,24 @@ def image_tiles(x, tiles, top, left):
                     for c in range(C):
                         tiles[u, 3, b, i, j, c] = odd[c] - next_odd[c]
 
-    for b in prange(B):
+    for b in range(B):
         cut_image(b)
 
 
-def _tile_results_reference(tiles, bias, y):
+def _tile_results_reference(tiles, bias, least, y):
     B, R, S, out = tiles.shape[2:]
     A = _A.astype(tiles.dtype)
     whole = np.reshape(np.einsum("up,vq,uvnijo->nipjqo", A, A, tiles, optimize=True), (B, 2 * R, 2 * S, out))
-    y[...] = whole[:, :y.shape[1], :y.shape[2]] + bias
+    y[...] = np.maximum(whole[:, :y.shape[1], :y.shape[2]] + bias, y.dtype.type(least))
 
 
-@kernel(_tile_results_reference, parallel=True)
-def tile_results(tiles, bias, y):
-    """y[b, 2 i + p, 2 j + q, o] = bias[o] + (A' tiles[:, :, b, i, j, o] A)[p, q], where that is inside of y."""
+@kernel(_tile_results_reference)
+def tile_results(tiles, bias, least, y):
+    """y[b, 2 i + p, 2 j + q, o] = max(least, bias[o] + (A' tiles[:, :, b, i, j, o] A)[p, q]), where that is inside of y.
+
+    least: 0, which makes it a ReLU, or -inf, which changes nothing; nan stays nan.
+    """
+    floor = y.dtype.type(least)
     B, R, S, out = tiles.shape[2:]
     M, N = y.shape[1], y.shape[2]
 
@@ -93,12 +97,14 @@ def tile_results(tiles, bias, y):
                         right[u, 1, o] = first - second - tiles[u, 3, b, i, j, o]
                 for q in range(min(2, N - 2 * j)):
                     for o in range(out):
-                        y[b, 2 * i, 2 * j + q, o] = right[0, q, o] + right[1, q, o] + right[2, q, o] + bias[o]
+                        upper = right[0, q, o] + right[1, q, o] + right[2, q, o] + bias[o]
+                        y[b, 2 * i, 2 * j + q, o] = floor if upper <= floor else upper
                     if 2 * i + 1 < M:
                         for o in range(out):
-                            y[b, 2 * i + 1, 2 * j + q, o] = right[1, q, o] - right[2, q, o] - right[3, q, o] + bias[o]
+                            lower = right[1, q, o] - right[2, q, o] - right[3, q, o] + bias[o]
+                            y[b, 2 * i + 1, 2 * j + q, o] = floor if lower <= floor else lower
 
-    for b in prange(B):
+    for b in range(B):
         add_image(b)
 
 
@@ -110,7 +116,7 @@ def _result_tiles_reference(y, tiles):
     tiles[...] = np.einsum("up,vq,nipjqo->uvnijo", A, A, np.reshape(whole, (B, R, 2, S, 2, out)), optimize=True)
 
 
-@kernel(_result_tiles_reference, parallel=True)
+@kernel(_result_tiles_reference)
 def result_tiles(y, tiles):
     """tiles[:, :, b, i, j, o] = A z A',   z[p, q] = y[b, 2 i + p, 2 j + q, o], 0 outside of y: tile_results' adjoint."""
     B, R, S, out = tiles.shape[2:]
@@ -142,5 +148,5 @@ def result_tiles(y, tiles):
                         tiles[u, 2, b, i, j, o] = first - second
                         tiles[u, 3, b, i, j, o] = -second
 
-    for b in prange(B):
+    for b in range(B):
         spread_image(b)

@@ -1,7 +1,7 @@
 """Modules made of modules: one after the other, or in a list or a dictionary for a forward of your own."""
 
-from .. import ops
 from .activation import ReLU
+from .convolution import Conv2d
 from .linear import Linear
 from .module import Module
 
@@ -35,7 +35,7 @@ class Sequential(_Row):
     """y = f_n(... f_2(f_1(x))): the lecture's network h_{n+1} = f_Wn(h_n), in its order.
 
     Takes the modules, or one dictionary of them with the names that they shall have. A slice shares its modules with the
-    whole, and keeps their names. A Linear and the ReLU after it run as one operation, `ops.linear_relu`.
+    whole, and keeps their names. A Linear or a Conv2d and the ReLU after it run as one operation, `rectified`.
     """
 
     def __init__(self, *modules):
@@ -53,8 +53,8 @@ class Sequential(_Row):
         modules, done = list(self), False
         for module, after in zip(modules, [*modules[1:], None], strict=False):
             if not done:
-                done = type(module) is Linear and type(after) is ReLU and module.bias is not None
-                x = ops.linear_relu(x, module.weight, module.bias) if done else module(x)
+                done = type(module) in (Linear, Conv2d) and type(after) is ReLU and module.bias is not None
+                x = module.rectified(x) if done else module(x)
             else:
                 done = False
         return x

@@ -73,6 +73,10 @@ class Conv2d(_Convolution):
     def forward(self, x):
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
+    def rectified(self, x):
+        """relu(self(x)) as one operation, of a layer with a bias."""
+        return ops.conv2d_relu(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
 
 class ConvTranspose2d(_Convolution):
     """y[b, o, m s + k d - p, n t + r e - q] += sum_c W[c, o, k, r] x[b, c, m, n], from bias[o]: it enlarges an image

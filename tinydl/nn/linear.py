@@ -25,6 +25,10 @@ class Linear(Module):
     def forward(self, x):
         return ops.linear(x, self.weight) if self.bias is None else ops.linear(x, self.weight, self.bias)
 
+    def rectified(self, x):
+        """relu(self(x)) as one operation, of a layer with a bias."""
+        return ops.linear_relu(x, self.weight, self.bias)
+
     def extra_repr(self):
         return f"{self.in_features}, {self.out_features}" + (", bias=False" if self.bias is None else "")
 

@@ -22,7 +22,7 @@ def sigmoid(x):
 @op
 def tanh(x):
     """y = tanh x;   dx = dy * (1 - y^2)"""
-    y = np.tanh(x)
+    y = _flat(kernels.tanh, x)
     return y, lambda dy: np.reshape(kernels.tanh_gradient(np.reshape(y, -1), np.reshape(dy, -1)), y.shape)
 
 

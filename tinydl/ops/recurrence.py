@@ -10,6 +10,8 @@ one. reverse=True goes from each sequence's last step to its first. A primitive'
 B rows with the state h that each sequence ends in (and for LSTM B rows of c).
 """
 
+import functools
+
 import numpy as np
 
 from .. import kernels
@@ -17,7 +19,7 @@ from ..op import op
 from .activation import relu, sigmoid, tanh
 from .linear_algebra import linear
 from .shape import split
-from .through_time import any_tensor, ordered, pull_back, states_after, states_before, unrolled
+from .through_time import any_tensor, in_parts, ordered, pull_back, states_after, states_before, unrolled
 
 
 # ------------------------------------------------------------------------------------------------ cells
@@ -79,20 +81,22 @@ def rnn(x, h, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=None, reverse=False,
     inputs, steps = (x, h, w_ih, w_hh, b_ih, b_hh), ordered("rnn", x, h, batch_sizes, reverse)
     if any_tensor(inputs):
         return unrolled(lambda *args: (rnn_cell(*args, nonlinearity),), inputs, 1, steps)
-    x, h, w_ih, w_hh, b_ih, b_hh = _of_one_dtype(inputs)
+    return in_parts(functools.partial(_rnn, nonlinearity), inputs, 1, steps)
+
+
+def _rnn(nonlinearity, steps, x, h, w_ih, w_hh, b_ih, b_hh):
     N, B, H = len(x), *h.shape
-    w = np.ascontiguousarray(np.transpose(w_hh))
+    w = np.transpose(w_hh)
     a = _input_part(x, w_ih, None if b_ih is None else b_ih + b_hh, np.ones(H, x.dtype))
     y, product = _empty(x, (N + B, H), (B, H))
     for (rows, n), before in zip(steps, states_before(steps, y, h), strict=True):
-        now = np.add(a[rows], np.matmul(before, w, out=product[:n]), out=a[rows])
-        np.tanh(now, out=y[rows]) if nonlinearity == "tanh" else np.maximum(now, 0, out=y[rows])
+        now = np.add(a[rows], np.matmul(before, w, out=product[:n]), out=y[rows])
+        kernels.tanh_rows(now) if nonlinearity == "tanh" else np.maximum(now, 0, out=now)
     y[N:] = states_after(steps, y, h)
 
-    def step(k, before, dstate, da, da_hidden):
-        (rows, n), (dh,) = steps[k], dstate
-        da[:] = dh[:n] * (1 - y[rows] * y[rows]) if nonlinearity == "tanh" else np.where(y[rows] > 0, dh[:n], 0)
-        dh[:n] = 0
+    def step(k, before, dy, dstate, da, da_hidden):
+        now, total = y[steps[k][0]], dstate[0] + dy
+        da[:] = total * (1 - now * now) if nonlinearity == "tanh" else np.where(now > 0, total, 0)
 
     return y, lambda dy, needs: pull_back(step, steps, dy, x, y, (h,), w_ih, w_hh, needs)
 
@@ -107,27 +111,25 @@ def lstm(x, h, c, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=None, reverse=Fa
     inputs, steps = (x, h, c, w_ih, w_hh, b_ih, b_hh), ordered("lstm", x, h, batch_sizes, reverse)
     if any_tensor(inputs):
         return unrolled(lstm_cell, inputs, 2, steps)
-    x, h, c, w_ih, w_hh, b_ih, b_hh = _of_one_dtype(inputs)
+    return in_parts(_lstm, inputs, 2, steps)
+
+
+def _lstm(steps, x, h, c, w_ih, w_hh, b_ih, b_hh):
     N, B, H = len(x), *h.shape
     scale = np.repeat(np.array([0.5, 0.5, 1, 0.5], x.dtype), H)  # sigmoid(a) = (1 + tanh(a / 2)) / 2
-    w = np.multiply(np.transpose(w_hh), scale, order="C")
+    w = np.transpose(w_hh * scale[:, None])
     gates = _input_part(x, w_ih, None if b_ih is None else b_ih + b_hh, scale)
-    y, cs, tanh_c, product = _empty(x, (N + 2 * B, H), (N, H), (B, H), (B, 4 * H))
+    y, cs, product = _empty(x, (N + 2 * B, H), (N, H), (B, 4 * H))
     for (rows, n), h_before, c_before in zip(steps, states_before(steps, y, h), states_before(steps, cs, c), strict=True):
-        now = gates[rows]
-        now += np.matmul(h_before, w, out=product[:n])
-        np.tanh(now, out=now)
-        kernels.lstm_gates(now, c_before, cs[rows])
-        np.multiply(now[:, 3 * H:], np.tanh(cs[rows], out=tanh_c[:n]), out=y[rows])
+        kernels.lstm_step(gates[rows], np.matmul(h_before, w, out=product[:n]), c_before, cs[rows], y[rows])
     y[N:N + B], y[N + B:] = states_after(steps, y, h), states_after(steps, cs, c)
 
     def pullback(dy, needs):
-        c_before, tanh_c = list(states_before(steps, cs, c)), np.empty_like(c)
+        c_before = list(states_before(steps, cs, c))
 
-        def step(k, before, dstate, da, da_hidden):
-            (rows, n), (dh, dc) = steps[k], dstate
-            np.tanh(cs[rows], out=tanh_c[:n])
-            kernels.lstm_gates_gradient(gates[rows], c_before[k], tanh_c[:n], dh[:n], dc[:n], da)
+        def step(k, before, dy, dstate, da, da_hidden):
+            rows = steps[k][0]
+            kernels.lstm_gradient(gates[rows], c_before[k], cs[rows], dy, *dstate, da)
 
         return pull_back(step, steps, dy, x, y, (h, c), w_ih, w_hh, needs)
 
@@ -144,35 +146,27 @@ def gru(x, h, w_ih, w_hh, b_ih=None, b_hh=None, batch_sizes=None, reverse=False)
     inputs, steps = (x, h, w_ih, w_hh, b_ih, b_hh), ordered("gru", x, h, batch_sizes, reverse)
     if any_tensor(inputs):
         return unrolled(lambda *args: (gru_cell(*args),), inputs, 1, steps)
-    x, h, w_ih, w_hh, b_ih, b_hh = _of_one_dtype(inputs)
+    return in_parts(_gru, inputs, 1, steps)
+
+
+def _gru(steps, x, h, w_ih, w_hh, b_ih, b_hh):
     N, B, H = len(x), *h.shape
     scale = np.repeat(np.array([0.5, 0.5, 1], x.dtype), H)  # sigmoid(a) = (1 + tanh(a / 2)) / 2
-    w = np.multiply(np.transpose(w_hh), scale, order="C")
+    w = np.transpose(w_hh * scale[:, None])
     bias, b_hn = None, np.zeros(H, x.dtype)  # b_hn is multiplied by r, all other biases just add
     if b_ih is not None:
         bias, b_hn = b_ih + np.where(np.arange(3 * H) < 2 * H, b_hh, 0), np.ascontiguousarray(b_hh[2 * H:])
     gates = _input_part(x, w_ih, bias, scale)
     y, m, product = _empty(x, (N + B, H), (N, H), (B, 3 * H))
     for (rows, n), before in zip(steps, states_before(steps, y, h), strict=True):
-        now, r_z, a_n = gates[rows], gates[rows, :2 * H], gates[rows, 2 * H:]
-        np.matmul(before, w, out=product[:n])
-        r_z += product[:n, :2 * H]
-        np.tanh(r_z, out=r_z)
-        kernels.gru_gates(now, product[:n], b_hn, m[rows])
-        np.tanh(a_n, out=a_n)
-        kernels.gru_mix(now, before, y[rows])
+        kernels.gru_step(gates[rows], np.matmul(before, w, out=product[:n]), b_hn, before, m[rows], y[rows])
     y[N:] = states_after(steps, y, h)
 
-    def step(k, before, dstate, da, da_hidden):
-        (rows, n), (dh,) = steps[k], dstate
-        kernels.gru_gates_gradient(gates[rows], before, m[rows], dh[:n], da, da_hidden)
+    def step(k, before, dy, dstate, da, da_hidden):
+        rows = steps[k][0]
+        kernels.gru_gradient(gates[rows], before, m[rows], dy, *dstate, da, da_hidden)
 
     return y, lambda dy, needs: pull_back(step, steps, dy, x, y, (h,), w_ih, w_hh, needs, two_sums=True)
-
-
-def _of_one_dtype(inputs):
-    dtype = np.result_type(*(a for a in inputs if a is not None))
-    return [None if a is None else np.ascontiguousarray(a, dtype) for a in inputs]
 
 
 def _empty(like, *shapes):
@@ -181,7 +175,7 @@ def _empty(like, *shapes):
 
 def _input_part(x, w_ih, bias, scale):
     """(x W_ih^T + bias) scale, for all steps.  (N, I) -> (N, gates H)"""
-    a = np.matmul(x, np.multiply(np.transpose(w_ih), scale, order="C"))
+    a = np.matmul(x, np.transpose(w_ih * scale[:, None]))
     if bias is not None:
         kernels.add_rows(a, bias * scale)
     return a

@@ -6,12 +6,15 @@ the order in which they are computed, each as (its rows, how many); `before` the
 
 import numpy as np
 
+from .. import kernels
 from ..autograd import grad
 from ..tensor import Tensor
 from .linear_algebra import _outer
 from .shape import concatenate, reshape
 
 BLOCK = 1 << 19  # gradients before the gates that are kept until they are multiplied: two megabytes, to stay in the cache
+PART = 64        # sequences that are worth a core of their own,
+LEAST = 1 << 22  # where the hidden part of a step takes so many products of numbers
 
 
 def ordered(name, x, h, batch_sizes, reverse):
@@ -50,12 +53,68 @@ def states_after(steps, states, first):
     return after
 
 
+def in_parts(run, inputs, count, steps):
+    """(value, pullback) of a recurrence over arrays: run(steps, x, *state, *parameters), where sequences are many for parts of
+    them side by side.
+
+    x and `count` states are cut; each part adds to the gradients of the parameters, and the sum of all is theirs.
+    """
+    dtype = np.result_type(*(a for a in inputs if a is not None))
+    inputs = [None if a is None else np.ascontiguousarray(a, dtype) for a in inputs]
+    x, state, parameters = inputs[0], inputs[1:1 + count], inputs[1 + count:]
+    (N, I), (B, H) = x.shape, state[0].shape
+    parts = B // PART if B * parameters[1].size >= LEAST else 1
+    if parts <= 1:
+        return run(steps, *inputs)
+    y, done = np.empty((N + count * B, H), dtype), [None] * parts
+    cuts = [(here, *_part_of(steps, here.start, here.stop)) for here in kernels.cuts(B, parts)]
+
+    def forward(i):
+        here, rows, its_steps = cuts[i]
+        value, pullback = run(its_steps, x[rows], *(s[here] for s in state), *parameters)
+        y[:N][rows] = value[:len(rows)]
+        np.reshape(y[N:], (count, B, H))[:, here] = np.reshape(value[len(rows):], (count, -1, H))
+        done[i] = pullback
+
+    kernels.side_by_side(forward, range(parts))
+
+    def pull_parts_back(dy, needs):
+        dx, dstate = np.empty_like(x) if needs[0] else None, np.empty((count, B, H), dtype)
+        found = [None] * parts
+
+        def backward(i):
+            here, rows, _ = cuts[i]
+            ends = np.reshape(np.reshape(dy[N:], (count, B, H))[:, here], (-1, H))
+            dx_part, *d = done[i](np.concatenate([dy[:N][rows], ends]), needs)
+            if needs[0]:
+                dx[rows] = dx_part
+            dstate[:, here] = d[:count]
+            found[i] = d[count:]
+
+        kernels.side_by_side(backward, range(parts))
+        totals = [None if first is None else sum(others, first) for first, *others in zip(*found, strict=True)]
+        return dx, *dstate, *totals
+
+    return y, pull_parts_back
+
+
+def _part_of(steps, low, high):
+    """Of the sequences from `low` to `high`: (their rows in the packed array, their steps as a packed array of their own)"""
+    kept = [(rows.start, min(n, high) - low) for rows, n in steps if n > low]
+    rows, places, end = [], {}, 0
+    for start, n in sorted(kept):
+        rows.append(np.arange(start + low, start + low + n))
+        places[start] = slice(end, end := end + n)
+    return np.concatenate(rows), [(places[start], n) for start, n in kept]
+
+
 def pull_back(step, steps, dy, x, y, state, w_ih, w_hh, needs, two_sums=False):
     """Back-propagation through time: one gradient an input (x, *state, W_ih, W_hh, b_ih, b_hh) that is needed.
 
-    step(k, before, dstate, da, da_hidden): dstate = dh, ... (B, H) holds what reaches the state after step k, before the h
-    that the step starts from (n, H). It writes da (n, G) = dL/d(W_ih x + b_ih), and with two_sums da_hidden =
-    dL/d(W_hh h + b_hh), which else is the same; it leaves in dstate what goes to the state before, but for h through W_hh.
+    step(k, before, dy, dstate, da, da_hidden): dstate = dh, ... (n, H) holds what reaches the state after step k from later
+    steps, dy what reaches h from outside; before is the h that the step starts from. It writes da (n, G) = dL/d(W_ih x +
+    b_ih) and leaves in dstate what goes to the state before. There h gets da W_hh, and nothing else, unless two_sums: then
+    the step writes da_hidden = dL/d(W_hh h + b_hh) as well, which else is the same, and leaves in dh what h gets past W_hh.
     A weight's gradient is a product over all rows; it is made a block of steps at a time.
     """
     N, (G, H), count = len(x), w_hh.shape, len(state)
@@ -74,9 +133,11 @@ def pull_back(step, steps, dy, x, y, state, w_ih, w_hh, needs, two_sums=False):
         for k in numbers:
             rows, n = steps[k]
             here = slice(rows.start - first, rows.stop - first)
-            dh[:n] += dy[rows]
-            step(k, before[k], dstate, da[here], da_hidden[here])
-            dh[:n] += np.matmul(da_hidden[here], w_hh, out=product[:n])
+            step(k, before[k], dy[rows], [part[:n] for part in dstate], da[here], da_hidden[here])
+            if two_sums:
+                dh[:n] += np.matmul(da_hidden[here], w_hh, out=product[:n])
+            else:
+                np.matmul(da[here], w_hh, out=dh[:n])
             h[here] = before[k]
         now, rows = slice(end - first), slice(first, end)
         if need_x:

@@ -8,8 +8,8 @@
                                [0  1  0 -1]         [0    0    1 ]
 
 Over the channels the products are 16 matrix products, one for each number of a tile. The maps to and from the tiles are
-additions, in `tinydl/kernels/winograd.py`. The gradient of W is the adjoint of the same three maps; that of the image is a
-convolution again, with W turned round. Results equal those of the definition to rounding.
+additions, in `tinydl/kernels/winograd.py`. The gradient of W is the adjoint of the same three maps. Results equal those of
+the definition to rounding.
 
 `convolution.py` comes here for stride 1 and channels enough. The channels are last: x (B, H, W, C), y (B, M, N, out).
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from .. import kernels
 
-BLOCK = 3 << 17  # numbers in the tiles of one block of images, before and after the products: they stay in the cache
+BLOCK = 1 << 20  # numbers in the tiles of one block of images, before and after the products: they stay in the cache
 LEAST = 32       # channels; with 16, the maps cost what they save
 G = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
 
@@ -42,31 +42,35 @@ def _blocks(B, output, C, out, dtype):
         yield slice(start, start + b), *memory
 
 
-def convolved(x, weight, bias, output, start):
-    """y (B, *output, out) = bias + W * x, where the place (m, n) meets x from (m, n) - start on.  weight (out, C, 3, 3)"""
-    (B, C), out, dtype = (len(x), x.shape[3]), len(weight), np.result_type(x, weight)
-    cells = np.reshape(np.einsum("uk,vr,ockr->uvco", G, G, weight, optimize=True).astype(dtype), (16, C, out))
-    bias = np.zeros(out, dtype) if bias is None else np.asarray(bias, dtype)
-    y = np.empty((B, *output, out), dtype)
-    for images, before, after, factor, product in _blocks(B, output, C, out, dtype):
+def cells(weight, dtype):
+    """G W G' of every pair of channels.  (out, C, 3, 3) -> (16, C, out)"""
+    out, C = weight.shape[:2]
+    return np.reshape(np.einsum("uk,vr,ockr->uvco", G, G, weight, optimize=True).astype(dtype), (16, C, out))
+
+
+def weight(cells):
+    """The adjoint of `cells`: the gradient of W from that of G W G'.  (16, C, out) -> (out, C, 3, 3)"""
+    split = np.reshape(cells, (4, 4, *cells.shape[1:]))
+    return np.einsum("uk,vr,uvco->ockr", G, G, split, optimize=True).astype(cells.dtype)
+
+
+def convolve(x, cells, bias, start, least, y):
+    """y = max(least, bias + W * x), where the place (m, n) meets x from (m, n) - start on.  x (B, H, W, C), y (B, M, N, out)
+    """
+    (C, out), dtype = cells.shape[1:], y.dtype
+    bias = np.zeros(out, dtype) if bias is None else bias
+    for images, before, after, factor, product in _blocks(len(x), y.shape[1:3], C, out, dtype):
         kernels.image_tiles(x[images], before, *start)
         np.matmul(factor, cells, out=product)
-        kernels.tile_results(after, bias, y[images])
-    return y
+        kernels.tile_results(after, bias, least, y[images])
 
 
-def spreaded(y, weight, image, start):
-    """x (B, *image, C), to which every place of y adds W, scaled: a convolution with W turned round, from 2 - start on."""
-    turned = np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1]
-    return convolved(y, turned, None, image, tuple(2 - n for n in start))
-
-
-def correlated(x, y, start):
-    """W (out, C, 3, 3), each cell the sum over places of what it met in x, times y."""
-    (B, C), out, dtype = (len(x), x.shape[3]), y.shape[3], np.result_type(x, y)
-    cells = np.zeros((16, C, out), dtype)
-    for images, before, after, met, came in _blocks(B, y.shape[1:3], C, out, dtype):
+def correlate(x, y, start, dtype):
+    """The gradient of G W G', (16, C, out): each cell the sum over tiles of what it met in x, times y."""
+    C, out = x.shape[3], y.shape[3]
+    total = np.zeros((16, C, out), dtype)
+    for images, before, after, met, came in _blocks(len(x), y.shape[1:3], C, out, dtype):
         kernels.image_tiles(x[images], before, *start)
         kernels.result_tiles(y[images], after)
-        cells += np.matmul(np.swapaxes(met, 1, 2), came)
-    return np.einsum("uk,vr,uvco->ockr", G, G, np.reshape(cells, (4, 4, C, out)), optimize=True).astype(dtype)
+        total += np.matmul(np.swapaxes(met, 1, 2), came)
+    return total

@@ -1,0 +1,83 @@
+"""Threads: tasks side by side, products on one core inside of them, and idle threads that sleep soon."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tinydl import kernels
+from tinydl.kernels import blas
+
+OPENBLAS = blas._openblas("get_num_threads")() is not None
+needs_openblas = pytest.mark.skipif(not OPENBLAS, reason="NumPy's products are not OpenBLAS's: there is nothing to set")
+
+
+@needs_openblas
+def test_products_alone_and_all_cores_again_after_the_last():
+    before, inside = blas._openblas("get_num_threads")(), []
+
+    def threads():
+        inside.append(blas._openblas("get_num_threads")())
+    blas._openblas("set_num_threads")(3)
+    try:
+        kernels.side_by_side(lambda task: threads(), [0, 1])
+        with blas.products_alone():
+            with blas.products_alone():
+                threads()
+            threads()
+        threads()
+        kernels.side_by_side(lambda task: threads(), [0])  # one task has all cores
+        with pytest.raises(ZeroDivisionError):
+            kernels.side_by_side(lambda task: 1 // task, [1, 0])
+        threads()
+    finally:
+        blas._openblas("set_num_threads")(before)
+    assert inside == [1, 1, 1, 1, 3, 3, 3]
+
+
+def test_cuts_cover_everything_once_and_evenly():
+    for count, parts in ((7, 3), (8, 4), (2, 2), (0, 1), (5, 1)):
+        cuts = kernels.cuts(count, parts)
+        sizes = [cut.stop - cut.start for cut in cuts]
+        assert [i for cut in cuts for i in range(count)[cut]] == list(range(count))
+        assert len(cuts) == parts and max(sizes) - min(sizes) <= 1
+
+
+CODE = """
+import os, numpy as np
+from tinydl import kernels
+from tinydl.kernels import blas
+kernels.relu(np.ones(3))
+a = np.ones((300, 300))
+assert (a @ a == 300).all()
+print(blas._library().openblas_thread_timeout(), os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
+"""
+
+
+@needs_openblas
+@pytest.mark.skipif(not kernels.numba_enabled(), reason="TINYDL_NUMBA=0: no other threads have to wait for them")
+def test_idle_threads_of_products_sleep_soon_unless_the_user_says_when():
+    plain = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
+    for given, want in (({}, f"{blas.PATIENCE} None"), ({"OPENBLAS_THREAD_TIMEOUT": "7"}, "7 7")):
+        done = subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True, text=True, env={**plain, **given})
+        assert done.stdout.strip() == want
+
+
+def test_without_openblas_nothing_is_set(monkeypatch):
+    monkeypatch.setattr(blas, "_library", lambda: None)
+    assert blas._openblas("get_num_threads", 1)() == 1
+    with blas.products_alone():
+        kernels.side_by_side(lambda task: None, [0, 1])
+    blas.sleep_soon.__wrapped__()
+
+
+@pytest.mark.parametrize("dtype, error", [(np.float32, 4e-7), (np.float64, 2e-15)])
+def test_tanh_is_tanh_to_the_last_digits(dtype, error):
+    x = np.concatenate([np.linspace(-25, 25, 200_001), np.geomspace(1e-30, 1, 10_001)]).astype(dtype)[None]
+    y, exact = kernels.tanh(x), np.tanh(x.astype(np.longdouble))
+    assert y.dtype == dtype and (np.abs(y - exact) <= error * np.abs(exact)).all() and (np.abs(y) <= 1).all()
+    ends = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e30], dtype)
+    np.testing.assert_array_equal(kernels.tanh(ends), np.array([1, -1, np.nan, 0, 0, 1], dtype))
+    assert np.signbit(kernels.tanh(ends)).tolist() == [False, True, False, False, True, False]
