@@ -46,10 +46,17 @@ def test_cuts_cover_everything_once_and_evenly():
 
 
 CODE = """
-import os, numpy as np
+import os, sys, numpy as np
 from tinydl import kernels
 from tinydl.kernels import blas
-kernels.relu(np.ones(3))
+def threads():
+    return len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else 0
+if sys.argv[1] == "kernel":
+    kernels.relu(np.ones(3))  # the first that runs compiled says so
+else:
+    before = threads()
+    blas.sleep_soon()
+    assert sys.argv[1] == "patient" or threads() in (0, before - 1)  # OpenBLAS's second thread has ended, to start anew
 a = np.ones((300, 300))
 assert (a @ a == 300).all()
 print(blas._library().openblas_thread_timeout(), os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
@@ -57,11 +64,13 @@ print(blas._library().openblas_thread_timeout(), os.environ.get("OPENBLAS_THREAD
 
 
 @needs_openblas
-@pytest.mark.skipif(not kernels.numba_enabled(), reason="TINYDL_NUMBA=0: no other threads have to wait for them")
-def test_idle_threads_of_products_sleep_soon_unless_the_user_says_when():
+@pytest.mark.parametrize("caller", ["user", *(["kernel"] if kernels.numba_enabled() else [])])
+def test_idle_threads_of_products_sleep_soon_unless_the_user_says_when(caller):
     plain = {k: v for k, v in os.environ.items() if k != "OPENBLAS_THREAD_TIMEOUT"}
-    for given, want in (({}, f"{blas.PATIENCE} None"), ({"OPENBLAS_THREAD_TIMEOUT": "7"}, "7 7")):
-        done = subprocess.run([sys.executable, "-c", CODE], check=True, capture_output=True, text=True, env={**plain, **given})
+    plain["OPENBLAS_NUM_THREADS"] = "2"
+    for given, who, want in (({}, caller, f"{blas.PATIENCE} None"), ({"OPENBLAS_THREAD_TIMEOUT": "7"}, "patient", "7 7")):
+        done = subprocess.run([sys.executable, "-c", CODE, who], check=True, capture_output=True, text=True,
+                              env={**plain, **given})
         assert done.stdout.strip() == want
 
 

@@ -46,8 +46,8 @@ def relu_gradient(x, dy):
     return dx
 
 
-# tanh x = x P(x^2) / Q(x^2) up to |x| = 9, from where on float32 rounds it to 1. These coefficients make the largest relative
-# error least, 2e-8 (rational minimax approximation, see Cody and Waite 1980); all are positive, so nothing cancels.
+# tanh x = x P(x^2) / Q(x^2) up to |x| = 9, from where on float32 rounds it to 1. These coefficients make the largest
+# relative error least, 2e-8 (rational minimax approximation, see Cody and Waite 1980); all are positive: nothing cancels.
 _P = tuple(map(np.float32, (0.9999999794666319, 0.13381023014823534, 3.495585053046062e-3, 2.0609033949012528e-5,
                             1.3354599177745504e-8)))
 _Q = tuple(map(np.float32, (1, 0.467143386100014, 2.587697038230472e-2, 3.2856298821982906e-4, 7.776531779703554e-7)))

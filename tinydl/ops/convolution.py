@@ -95,8 +95,8 @@ def _convolved(x, weight, bias=None, grid=None, rectified=False):
     bias = None if bias is None else np.asarray(bias, y.dtype)
     if winograd.suits(C, out, grid):
         cells = winograd.cells(weight, y.dtype)
-        least = 0.0 if rectified else -math.inf
-        _in_parts(lambda images: winograd.convolve(x[images], cells, bias, grid.start, least, y[images]), B, weight.shape, grid)
+        more = bias, grid.start, 0.0 if rectified else -math.inf
+        _in_parts(lambda images: winograd.convolve(x[images], cells, *more, y[images]), B, weight.shape, grid)
         return channels_first(y)
     matrix, add = _matrix(weight, grid), kernels.add_rows_relu if rectified else kernels.add_rows
 
@@ -116,8 +116,8 @@ def _spreaded(y, weight, grid):
     y, x = channels_last(y), np.empty((B, *grid.image, C), np.result_type(y, weight))
     if winograd.suits(C, len(weight), grid):  # a convolution again, with W turned round
         cells = winograd.cells(np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1], x.dtype)
-        start = tuple(2 - n for n in grid.start)
-        _in_parts(lambda images: winograd.convolve(y[images], cells, None, start, -math.inf, x[images]), B, weight.shape, grid)
+        more = None, tuple(2 - n for n in grid.start), -math.inf
+        _in_parts(lambda images: winograd.convolve(y[images], cells, *more, x[images]), B, weight.shape, grid)
         return channels_first(x)
     matrix = np.swapaxes(_matrix(weight, grid), 1, 2)
 

@@ -54,15 +54,14 @@ def states_after(steps, states, first):
 
 
 def in_parts(run, inputs, count, steps):
-    """(value, pullback) of a recurrence over arrays: run(steps, x, *state, *parameters), where sequences are many for parts of
-    them side by side.
+    """(value, pullback) of a recurrence over arrays, run(steps, x, *state, *parameters): of many sequences parts side by side.
 
     x and `count` states are cut; each part adds to the gradients of the parameters, and the sum of all is theirs.
     """
     dtype = np.result_type(*(a for a in inputs if a is not None))
     inputs = [None if a is None else np.ascontiguousarray(a, dtype) for a in inputs]
     x, state, parameters = inputs[0], inputs[1:1 + count], inputs[1 + count:]
-    (N, I), (B, H) = x.shape, state[0].shape
+    N, (B, H) = len(x), state[0].shape
     parts = B // PART if B * parameters[1].size >= LEAST else 1
     if parts <= 1:
         return run(steps, *inputs)
