@@ -75,19 +75,6 @@ CHAPTERS = [
         ("model.refit(split.refit, log)", "model.refit(split.train, log)"),
         ("evaluate_checkins(measured, split, regime)", "evaluate_checkins(model, split, regime)"),
     ]),
-    ("recmodels/cli.py", "recmodels/test_cli_checkins.py", [
-        ("option[2:].replace(\"-\", \"_\"), None) is not None", "option[2:].replace(\"-\", \"_\"), None)"),
-        ("if len(different) > 1:", "if False:"),
-        ("verbs is checkins and args.at is None", "False"),
-    ]),
-    ("recmodels/commands/checkins.py", "recmodels/test_cli_checkins.py", [
-        ("exclude=\"visited\" if args.new else None", "exclude=None"),
-        ("args.regime or settings[\"regime\"]", "settings[\"regime\"]"),
-        ("check_data(args.run, settings, args.data, data)", "pass"),
-        ("\"protocol\", \"regime\")", "\"protocol\")"),
-        ("category=args.category", "category=None"),
-        ("fit_and_evaluate(model, split, regime, args.refit)", "fit_and_evaluate(model, split, regime)"),
-    ]),
     ("recmodels/models/baselines.py", f"{CONTRACT} -k 'solve or minimum'", [
         ("rest - b_u[users]", "rest + b_u[users]"),
         ("(n_user + reg_user)", "(n_user + reg_item)"),
