@@ -6,7 +6,9 @@
 """
 
 from .checkins import CheckInTask
+from .implicit import ImplicitTask
 from .ratings import RatingTask
+from .reviews import ReviewTask
 from .sessions import SessionTask
 
-TASKS = (RatingTask(), CheckInTask(), SessionTask())
+TASKS = (RatingTask(), CheckInTask(), SessionTask(), ImplicitTask(), ReviewTask())

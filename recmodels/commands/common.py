@@ -1,9 +1,9 @@
 """What the tasks share: models by name with their settings, labels in tables, lines on the terminal."""
 
-from ..models import CHECKIN_MODELS, MODELS, SESSION_MODELS
+from ..models import CHECKIN_MODELS, IMPLICIT_MODELS, MODELS, REVIEW_MODELS, SESSION_MODELS
 from ..runs import fingerprint, load_run
 
-ALL_MODELS = {**MODELS, **CHECKIN_MODELS, **SESSION_MODELS}
+ALL_MODELS = {**MODELS, **CHECKIN_MODELS, **SESSION_MODELS, **IMPLICIT_MODELS, **REVIEW_MODELS}
 _ELSEWHERE = {"seed": "say --seed S", "verbose": "say --quiet for no lines while training",
               "regime": "say --regime frozen or --regime streaming"}  # parameters with an option of their own
 
@@ -112,6 +112,11 @@ def say(*lines):
         print(line)
 
 
+def listed(words):
+    """"ratings, check-ins and reviews"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def joined(between, *texts):
     """The texts that there are, with `between` between them."""
     return between.join(filter(None, texts))
@@ -132,13 +137,12 @@ def costs_text(row):
 def why_text(row, most=5):
     """Lines that say why an item is in a list, for a row of it; none where it has no why.
 
-    An Explanation says it itself; of {what: its part of the score} the `most` largest parts are named, the others as one.
+    An Explanation says it itself; of {what: its part of the score}, the largest first, `most` are named, the others as one.
     """
     why = getattr(row, "why", {})
     if isinstance(why, dict):
-        parts = sorted(why.items(), key=lambda part: -abs(part[1]))
-        rest = [part for _, part in parts[most:]]
-        named = [f"{part:+.3f} {what}" for what, part in parts[:most]]
+        named = [f"{part:+.3f} {what}" for what, part in list(why.items())[:most]]
+        rest = list(why.values())[most:]
         why = " ".join(named + [f"{sum(rest):+.3f} in {len(rest)} smaller parts"] * bool(rest))
     return [f"      {line}" for line in str(why).splitlines()]
 

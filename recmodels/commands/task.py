@@ -25,6 +25,7 @@ class Task:
 
         kind       what its models are of, in words; settings.json names it as the task
         models     {name: model}
+        guests     {name: model} of another kind that it can measure as well
         base       the class whose `load` reads their files
         data       what --data may be, in words
         options    those of the command's options that not every kind has
@@ -34,17 +35,21 @@ class Task:
 
     and defines
 
-        split(what, how)                          (name, Split) of the data called `what`
-        fit_and_evaluate(model, split, how, refit)    (the model that was measured, its row)
-        results(model, split, how)                lines: what a fitted model reaches on the test part
-        table(rows)                               the text of [(label, row)]
-        line(row)                                 the row in a line
-        recommend(args, settings)                 print what the model of a run puts on top
+        split(what, how)                            (name, Split) of the data called `what`
+        fit_and_evaluate(model, split, how, refit)  (the model that was measured, its row)
+        results(model, split, how)                  lines: what a fitted model reaches on the test part
+        table(rows)                                 the text of [(label, row)]
+        line(row)                                   the row in a line
+        recommend(args, settings)                   print what the model of a run puts on top
 
     how: what was chosen beside the model: {"task": kind, "split_seed" or "regime": ..}, or the settings of a run.
     """
 
-    options, asks, explains, metrics = (), {}, None, ()
+    guests, options, asks, explains, metrics = {}, (), {}, None, ()
+
+    def owns(self, what):
+        """Whether the data called `what` are of this kind and no other, so that its guests are measured here."""
+        return False
 
     # ---------------------------------------------------------------- the verbs
     def train(self, args):
@@ -120,5 +125,5 @@ class Task:
         try:
             return model.recommend(*whom, k=args.k, explain=True, **options)
         except NotImplementedError as error:
-            raise WrongUse(f"--explain: {settings['model']} cannot say why, as its score is no sum of parts that say "
-                           f"something: take another model, such as {self.explains}, or leave --explain out") from error
+            raise WrongUse(f"--explain: {settings['model']} does not explain its scores, want a model that does, such as "
+                           f"{self.explains}; or leave --explain out") from error

@@ -89,6 +89,11 @@ def load_reviews(what):
     return str(path.resolve()), load_amazon_reviews(path)
 
 
+def are_reviews(what):
+    """Whether the data called `what` are reviews: by name, or because they are a file, where ratings are a folder."""
+    return what in ("amazon-musical-instruments", "synthetic-reviews") or pathlib.Path(what).is_file()
+
+
 def _say_synthetic(error, name):
     print(f"*** NO REAL DATA ({' '.join(str(error).split())}): everything below is SYNTHETIC ***")
     return name
