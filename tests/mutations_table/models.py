@@ -72,8 +72,7 @@ CHAPTERS = [
         ("drop_duplicates([\"context\", \"venue\"])", "drop_duplicates([\"context\", \"item\"])"),
         ("answers.sort_values(\"context\", kind=\"stable\")", "answers"),
         ("evaluate_checkins(model, split, regime, \"valid\")", "evaluate_checkins(model, split, regime)"),
-        ("model.fit(split.train, split.valid, log)", "model.fit(split.train, split.valid)"),
-        ("model.refit(split.refit, log)", "model.refit(split.train, log)"),
+        ("fitted(model, split, refit, log)", "fitted(model, split, refit)"),
         ("evaluate_checkins(measured, split, regime)", "evaluate_checkins(model, split, regime)"),
     ]),
     ("recmodels/models/baselines.py", f"{CONTRACT} -k 'solve or minimum'", [

@@ -91,6 +91,6 @@ CHAPTERS = [
         ("(result.greater, result.equal, k)", "(result.greater, result.equal)"),
         ("side=\"right\") - 1]", "side=\"left\") - 1]"),
         ("[result.rows]", "[:len(result.rows)]"),
-        ("measured = model.refit(split.refit)", "pass"),
+        ("fitted(model, split, refit)", "fitted(model, split)"),
     ]),
 ]
