@@ -26,7 +26,7 @@ from recmodels.evaluation import mean_deviation, rating_metrics
 from recmodels.explanations import faithfulness, page
 from recmodels.models import BiasedMF, Biases
 from recmodels.models.explainable import NARRE
-from recmodels.splits import Split
+from recmodels.splits import random_split
 
 GRIDS = {  # of the baselines: what is tried on each split's validation ratings
     "biases": [Biases(reg_user=u, reg_item=i) for u, i in itertools.product((3.0, 6.0, 10.0), (3.0, 6.0, 10.0))],
@@ -41,13 +41,6 @@ def load(which, quick):
     if which == "synthetic" and quick:
         return synthetic_reviews(users=60, items=30, reviews=700)
     return load_reviews("synthetic-reviews" if which == "synthetic" else which)[1]
-
-
-def split_of(data, seed):
-    """80 % train, 10 % validate, 10 % test, at random."""
-    order = np.random.default_rng(seed).permutation(len(data))
-    rows = np.split(order, [int(0.8 * len(data)), int(0.9 * len(data))])
-    return Split(data, *rows, f"random split, seed {seed}: 80 % train, 10 % validate, 10 % test")
 
 
 # ---------------------------------------------------------------- fitting and measuring
@@ -222,7 +215,7 @@ def main(argv=None):
           flush=True)
     results = []
     for seed in range(args.seed, args.seed + n):
-        split = split_of(data, seed)
+        split = random_split(data, seed, (0.8, 0.1, 0.1))
         rows, found, narre = study(split, settings, seed, args.quick)
         results.append((rows, found))
         if seed == args.seed:

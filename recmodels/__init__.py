@@ -25,7 +25,7 @@
     implicit_evaluation.py  which of the items that he does not have will a user choose?
     checkin_evaluation.py   events, contexts and new venues of a split of check-ins, frozen and streaming
     session_evaluation.py   the last item of each session, and every item, after those before it
-    cli.py           recmodels train | evaluate | recommend | compare; commands/: what they do
+    cli.py           recmodels train | evaluate | recommend | compare; commands/: what they do, a file for each kind of model
 
 Notation: u user, i item, r_ui rating, U users, I items, B batch, F fields, D embedding size, K list length.
 """

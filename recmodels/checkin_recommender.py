@@ -154,9 +154,6 @@ class CheckInRecommender(Estimator):
         """
         self._check_fitted()
         users, k = np.atleast_1d(id_array(users)), check_k("recommend", k)
-        if k > len(self.items_):
-            raise ValueError(f"recommend: got k={k} and a catalogue of {len(self.items_):,} venues, want k <= "
-                             f"{len(self.items_)}: there are no longer lists")
         rows = self.log_.rows(users)
         if (rows == len(self.log_.users)).any():
             unknown = users[np.argmax(rows == len(self.log_.users))]

@@ -13,11 +13,23 @@ every check-in so far (streaming):
     recmodels recommend runs/decay --user 17 --at "2012-12-01 20:00" --k 5
     recmodels compare --models popularity,user-counts,user-slot-decay --regime frozen
 
-And of sessions, where a list is for a visit that has just begun:
+Of sessions, where a list is for a visit that has just begun:
 
     recmodels train --model sasrec --data yoochoose --out runs/sasrec
     recmodels recommend runs/sasrec --session 709,1008 --k 5
     recmodels compare --models session-markov,session-knn,sasrec --data yoochoose
+
+Of implicit feedback, where ratings of 4 and more are likes, and which of all other films a user likes is the question:
+
+    recmodels train --model lightgcn --data ml-1m --out runs/lightgcn
+    recmodels recommend runs/lightgcn --user 17 --k 5
+    recmodels compare --models implicit-popularity,implicit-item-knn,lightgcn --data ml-1m
+
+And of reviews, on which models of ratings that need no attributes are measured too:
+
+    recmodels train --model narre --data amazon-musical-instruments --out runs/narre
+    recmodels recommend runs/narre --user A2IBPI20UZIR0U --k 3 --explain
+    recmodels compare --models biases,biased-mf,narre --data amazon-musical-instruments
 
 Every number is printed with its protocol, the sizes of the split and the seeds. What goes wrong is one line on stderr
 and exit code 2.
@@ -31,19 +43,9 @@ import sys
 from tinydl.training import CheckpointError
 
 from .checkin_evaluation import REGIMES
-from .commands import checkins, ratings, sessions
-from .commands.common import ALL_MODELS, WrongUse, is_whole
-from .datasets import CHECKIN_DATA, DATA, SESSION_DATA
-from .models import CHECKIN_MODELS, MODELS, SESSION_MODELS
+from .commands import TASKS
+from .commands.common import ALL_MODELS, WrongUse, is_whole, listed
 from .runs import load_run
-
-_ONLY = {  # option: the kinds of model that have it
-    "--split-seed": (ratings,), "--include-seen": (ratings,), "--user": (ratings, checkins),
-    "--regime": (checkins,), "--at": (checkins,), "--category": (checkins,), "--new": (checkins, sessions),
-    "--session": (sessions,),
-}
-_KINDS = {ratings: "ratings", checkins: "check-ins", sessions: "sessions"}
-_REGISTRIES = {ratings: MODELS, checkins: CHECKIN_MODELS, sessions: SESSION_MODELS}
 
 
 def main(argv=None):
@@ -64,26 +66,23 @@ def main(argv=None):
 # ---------------------------------------------------------------- the four commands
 def train(args):
     """Fit one model and keep it with all that belongs to it in a run folder."""
-    _verbs(args, [_kind_of(args.model)]).train(args)
+    _checked(args, _task_of([args.model], args.data)).train(args)
 
 
 def evaluate(args):
     """Measure the model of a run again, on the test part of its own split."""
     settings, _ = load_run(args.run)
-    _verbs(args, [_kind(settings)]).evaluate(args, settings)
+    _checked(args, _task_of_runs([settings])).evaluate(args, settings)
 
 
 def recommend(args):
     """Print what the model of a run puts on top for one user or session: titles, venues at a local time, or items."""
     settings, _ = load_run(args.run)
-    verbs = _verbs(args, [_kind(settings)])
-    wanted = "session" if verbs is sessions else "user"
-    if getattr(args, wanted) is None:
-        raise WrongUse(f"{args.run} holds a model of {_KINDS[verbs]}: say for whom, as in " + (
-            "--session 12,45,3" if verbs is sessions else "--user 17"))
-    if verbs is checkins and args.at is None:
-        raise WrongUse(f"{args.run} holds a model of check-ins: say for what local time, as in --at \"2012-12-01 20:00\"")
-    verbs.recommend(args, settings)
+    task = _checked(args, _task_of_runs([settings]))
+    for option, wanted in task.asks.items():
+        if getattr(args, option) is None:
+            raise WrongUse(f"{args.run} holds a model of {task.kind}: say {wanted}")
+    task.recommend(args, settings)
 
 
 def compare(args):
@@ -91,29 +90,42 @@ def compare(args):
     if bool(args.runs) == bool(args.models):
         raise WrongUse("compare: name either run folders or --models a,b,c")
     if args.runs:
-        _verbs(args, [_kind(load_run(folder)[0]) for folder in args.runs]).compare_runs(args.runs)
+        _checked(args, _task_of_runs([load_run(folder)[0] for folder in args.runs])).compare_runs(args.runs)
     else:
-        _verbs(args, [_kind_of(name) for name in args.models]).compare_models(args)
+        _checked(args, _task_of(args.models, args.data)).compare_models(args)
 
 
-def _kind(settings):
-    return checkins if "regime" in settings else sessions if settings.get("task") == "sessions" else ratings
+def _task_of(names, what):
+    """The task that can measure all these models; of several the one whose data are called `what`, else the first."""
+    able = [task for task in TASKS if all(name in {**task.models, **task.guests} for name in names)]
+    return next((task for task in able if task.owns(what)), None) or _one_of(
+        able[:1] or [task for task in TASKS if any(name in task.models for name in names)])
 
 
-def _kind_of(name):
-    return next(kind for kind, models in _REGISTRIES.items() if name in models)
+def _task_of_runs(runs):
+    """The task that all these settings name; those of runs made before there were tasks have none."""
+    kinds = [settings.get("task", "check-ins" if "regime" in settings else "ratings") for settings in runs]
+    known = [task.kind for task in TASKS]
+    for kind in kinds:
+        if kind not in known:
+            raise WrongUse(f"got a run of the task {kind!r}, want one of {listed(known)}: train the run again")
+    return _one_of([task for task in TASKS if task.kind in kinds])
 
 
-def _verbs(args, kinds):
-    """The module of the one kind that all models are of; an option of the other kind is an error."""
-    different = [name for kind, name in _KINDS.items() if kind in kinds]
-    if len(different) > 1:
-        raise WrongUse(f"compare: got models of {' and models of '.join(different)}, want one kind: their metrics differ")
-    for option, having in _ONLY.items():
-        if kinds[0] not in having and getattr(args, option[2:].replace("-", "_"), None) is not None:
-            raise WrongUse(f"{option} is for models of {' and '.join(_KINDS[kind] for kind in having)}, got one of "
-                           f"{_KINDS[kinds[0]]}: leave it out")
-    return kinds[0]
+def _one_of(tasks):
+    if len(tasks) > 1:
+        kinds = " and models of ".join(task.kind for task in tasks)
+        raise WrongUse(f"compare: got models of {kinds}, want one kind: their metrics differ")
+    return tasks[0]
+
+
+def _checked(args, task):
+    """The task; an option that it does not have is an error."""
+    for option in dict.fromkeys(option for one in TASKS for option in one.options):
+        if option not in task.options and getattr(args, option, None) is not None:
+            having = listed([one.kind for one in TASKS if option in one.options])
+            raise WrongUse(f"--{option.replace('_', '-')} is for models of {having}, got one of {task.kind}: leave it out")
+    return task
 
 
 # ---------------------------------------------------------------- arguments
@@ -128,7 +140,7 @@ def _parser():
 
     one, again, top, many = (commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
                              for function in (train, evaluate, recommend, compare))
-    names = "; ".join(f"of {_KINDS[kind]}: {', '.join(models)}" for kind, models in _REGISTRIES.items())
+    names = "; ".join(f"of {task.kind}: {', '.join(task.models)}" for task in TASKS)
 
     one.add_argument("--model", type=_model_name, required=True, metavar="NAME", help=names)
     one.add_argument("--seed", type=_seed, default=0, help="of weights and the order of batches (default 0)")
@@ -139,9 +151,9 @@ def _parser():
     many.add_argument("--seeds", type=_list_of(_seed), default=[0], metavar="0,1", help="model seeds (default 0)")
 
     for command in (one, many):
-        command.add_argument("--data", default="auto", help=f"{DATA}; of check-ins {CHECKIN_DATA}; of sessions "
-                             f"{SESSION_DATA} (default auto)")
-        command.add_argument("--split-seed", type=_seed, help="of the random split of ratings (default 0)")
+        command.add_argument("--data", default="auto", help="; ".join(f"of {task.kind}: {task.data}" for task in TASKS)
+                             + " (default auto)")
+        command.add_argument("--split-seed", type=_seed, help="of the random split of ratings, likes or reviews (default 0)")
         command.add_argument("--set", type=_setting, action="append", default=[], metavar="PARAM=VALUE",
                              help="a parameter of the model, such as k=32 or hidden=128,64; may be given many times")
         command.add_argument("--refit", action="store_true",
@@ -154,11 +166,13 @@ def _parser():
     for command in (one, again, many):
         command.add_argument("--regime", choices=REGIMES, help="of check-ins: what features may look back on (default "
                              "frozen, or the run's)")
-    top.add_argument("--user", metavar="ID", help="of ratings and check-ins: for whom")
+    top.add_argument("--user", metavar="ID", help="for whom, but of sessions")
     top.add_argument("--session", metavar="A,B", help="of sessions: the items so far, as 12,45,3")
     top.add_argument("--k", type=_positive, default=10, help="how many (default 10)")
     top.add_argument("--include-seen", action="store_true", default=None,
-                     help="of ratings: also what the user rated in the training data")
+                     help="of ratings, likes and reviews: also what the user has in the training data")
+    top.add_argument("--explain", action="store_true", default=None,
+                     help="say why, for models whose score is a sum: fm, fm-venues, narre")
     top.add_argument("--at", metavar="TIME", help="of check-ins: the local time, as in \"2012-12-01 20:00\"")
     top.add_argument("--category", metavar="NAME", help="of check-ins: only venues of this category, such as Bar")
     top.add_argument("--new", action="store_true", default=None,

@@ -60,23 +60,25 @@ def activity(count):
     return names[np.searchsorted(list(ACTIVITY.values()), count, side="right")]
 
 
-def fit_and_evaluate(model, split):
+def fit_and_evaluate(model, split, refit=False):
     """Fit `model` to split.train, with split.valid to choose its epochs by, and measure it on split.test.
 
-    Returns (the test's RankingResult, its row):
+    refit: measure a second model, fitted to training and validation part together for as many epochs as the first one
+    chose. Returns (the model that was measured, its row):
 
         test         {line of the table: {metric: value}}
-        valid        {metric: value} on the validation part
+        valid        {metric: value} of the first model on the validation part
         epochs       trained for; None where a model has none
         parameters   how many numbers it learned
-        seconds      of fitting
+        seconds      of fitting, both fits together
         seconds_epoch   of training an epoch, without validation; None where a model has none
     """
-    _, costs = fitted(model, split)
-    result, valid = evaluate_implicit(model, split.test), evaluate_implicit(model, split.valid)
+    measured, costs = fitted(model, split, refit)
+    result, valid = evaluate_implicit(measured, split.test), evaluate_implicit(model, split.valid)
     history = getattr(model, "history_", None)
-    return result, {"test": result.table().to_dict("index"), "valid": {metric: valid[metric] for metric in valid.per_query},
-                    **costs, "seconds_epoch": None if history is None else float(history["seconds"].mean())}
+    seconds = None if history is None else float(history["seconds"].mean())
+    return measured, {"test": result.table().to_dict("index"),
+                      "valid": {metric: valid[metric] for metric in valid.per_query}, **costs, "seconds_epoch": seconds}
 
 
 def compare_table(rows):

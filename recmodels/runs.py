@@ -1,8 +1,8 @@
 """A run folder: what was asked for and what came out, so that a number can be looked up, checked and continued.
 
-    settings.json       model, its parameters, data and their fingerprint, split, seeds, protocol
-    metrics.json        the row of `evaluate_ratings`, or of `fit_and_evaluate` (check-ins, sessions)
-    model.npz           the fitted model: `Recommender.load` reads it, or that of `CheckInRecommender`, `SessionRecommender`
+    settings.json       task, model, its parameters, data and their fingerprint, split, seeds, protocol
+    metrics.json        the row of `evaluate_ratings`, or of `fit_and_evaluate` (check-ins, sessions, implicit feedback)
+    model.npz           the fitted model: `load` of its class reads it, or that of `Recommender` or another base class
     history.csv         one row an epoch, where the model trains in epochs
     learning_curve.png  the same as a figure, where matplotlib is installed
 """
@@ -19,13 +19,14 @@ _SETTINGS = ("model", "parameters", "data", "fingerprint", "synthetic", "seed", 
 
 
 def fingerprint(data):
-    """A checksum of users, items and ratings (of check-ins: times; of sessions: theirs) in their order: the same data?"""
+    """A checksum of users, items, ratings, texts (check-ins: times; sessions: theirs) in their order: the same data?"""
     total = 0
     if not hasattr(data, "frame"):
         for values in (data.ids, data.start, data.items):
             total = zlib.crc32(values.tobytes(), total)
         return f"{len(data)}-{total:08x}"
-    for column in ("user", "item", "rating") if "rating" in data.frame else ("user", "item", "timestamp", "local"):
+    columns = ("user", "item", "rating", "text") if "rating" in data.frame else ("user", "item", "timestamp", "local")
+    for column in (column for column in columns if column in data.frame):
         values = data.frame[column].to_numpy()
         total = zlib.crc32(values.tobytes() if values.dtype.kind in "iuf" else "\n".join(values).encode(), total)
     return f"{len(data)}-{total:08x}"
@@ -57,8 +58,8 @@ def save_run(folder, model, settings, row, history=None):
 
 
 def load_run(folder):
-    """(settings, metrics) of the run in `folder`. Settings of a model of check-ins name a regime, of one of sessions
-    the task, of others a split_seed."""
+    """(settings, metrics) of the run in `folder`. Settings name the task, and where it has one the regime or the split_seed;
+    those of ratings and check-ins may be older and name no task."""
     folder, read = pathlib.Path(folder), []
     if not (folder / "settings.json").is_file():
         raise FileNotFoundError(f"{folder} is not a run folder (it has no settings.json): name one that `recmodels train "

@@ -146,9 +146,6 @@ class SessionRecommender(Estimator):
         """
         self._check_fitted()
         sessions, k = _sessions("recommend", sessions), check_k("recommend", k)
-        if k > len(self.items_):
-            raise ValueError(f"recommend: got k={k} and a catalogue of {len(self.items_):,} items, want k <= "
-                             f"{len(self.items_)}: there are no longer lists")
         if isinstance(exclude, str) and exclude != "seen":
             raise ValueError(f"recommend: got exclude={exclude!r}, want 'seen', a list of item ids, or None")
         never = self.items_.get_indexer([] if exclude is None or isinstance(exclude, str) else np.asarray(exclude))

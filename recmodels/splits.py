@@ -1,6 +1,6 @@
 """Splits: which ratings or check-ins a model learns from, which choose its settings, which judge it; checked when made.
 
-    random_split     one shuffle: 10 % test, 2.5 % validation, the rest for training
+    random_split     one shuffle: 10 % test, 2.5 % validation, the rest for training, or other fractions
     k_fold           k times, each rating in a test part once
     time_split       the past trains, the future tests, for all users at the same moment
     user_time_split  the same within each user's own time
@@ -50,16 +50,21 @@ class Split:
                 f"valid, {test:,} test; {self.protocol}")
 
 
-def random_split(data, seed=0):
+def random_split(data, seed=0, fractions=None):
     """Shuffle the n rows; the first n // 10 test, the next n // 40 validate, the rest train.
 
-    The order is `np.random.default_rng(seed).permutation(n)`: the same rows for everybody who names the seed.
+    The order is `np.random.default_rng(seed).permutation(n)`: the same rows for everybody who names the seed. fractions:
+    (train, valid, test) to cut it at instead, in this order, rounded down.
     """
     n = len(data)
     if n < 40:
         raise ValueError(f"random_split: got {n} ratings, want at least 40, so that the validation "
                          "part (n // 40) is not empty")
     order = np.random.default_rng(seed).permutation(n)
+    if fractions is not None:
+        f = _fractions("random_split", fractions)
+        return Split(data, *np.split(order, _borders(f, n)), f"random split, seed {seed}: {100 * f[0]:g} % train, "
+                     f"{100 * f[1]:g} % validate, {100 * f[2]:g} % test")
     test, valid, train = np.split(order, [n // 10, n // 10 + n // 40])
     return Split(data, train, valid, test, f"random split, seed {seed}: 10 % test, 2.5 % validate, the rest train")
 

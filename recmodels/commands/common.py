@@ -1,11 +1,14 @@
-"""What the verbs share: models by name with their settings, labels in tables, lines on the terminal."""
+"""What the tasks share: models by name with their settings, labels in tables, lines on the terminal."""
 
-from ..models import CHECKIN_MODELS, MODELS, SESSION_MODELS
+from ..models import CHECKIN_MODELS, IMPLICIT_MODELS, MODELS, REVIEW_MODELS, SESSION_MODELS
 from ..runs import fingerprint, load_run
 
-ALL_MODELS = {**MODELS, **CHECKIN_MODELS, **SESSION_MODELS}
+ALL_MODELS = {**MODELS, **CHECKIN_MODELS, **SESSION_MODELS, **IMPLICIT_MODELS, **REVIEW_MODELS}
 _ELSEWHERE = {"seed": "say --seed S", "verbose": "say --quiet for no lines while training",
               "regime": "say --regime frozen or --regime streaming"}  # parameters with an option of their own
+
+
+REFITTED = " (refit on train and valid)"
 
 
 class WrongUse(Exception):
@@ -66,12 +69,12 @@ def with_parameters(model, **parameters):
     return model.clone(**{key: value for key, value in parameters.items() if key in model.get_params()})
 
 
-def settings_of(args, data, name, split, model):
-    """What settings.json says of any run. data: CheckIns or Interactions, called `name`."""
+def settings_of(args, name, split, model):
+    """What settings.json says of any run, on the Split of the data called `name`."""
     parameters = {key: value for key, value in model.get_params().items() if key not in _ELSEWHERE}
     train, valid, test = (len(rows) for rows in split.rows)
-    return {"model": args.model, "parameters": parameters, "data": name, "fingerprint": fingerprint(data),
-            "synthetic": data.synthetic, "seed": args.seed, "refit": args.refit, "protocol": split.protocol,
+    return {"model": args.model, "parameters": parameters, "data": name, "fingerprint": fingerprint(split.data),
+            "synthetic": split.data.synthetic, "seed": args.seed, "refit": args.refit, "protocol": split.protocol,
             "sizes": f"{train:,} train, {valid:,} valid, {test:,} test"}
 
 
@@ -88,7 +91,7 @@ def runs_by(folders, *keys):
     groups = {}
     for folder in folders:
         settings, row = load_run(folder)
-        groups.setdefault(tuple(settings[key] for key in keys), []).append((settings, row))
+        groups.setdefault(tuple(settings.get(key) for key in keys), []).append((settings, row))
     return list(groups.values())
 
 
@@ -109,9 +112,39 @@ def say(*lines):
         print(line)
 
 
-def seeds_text(seeds):
-    """"model seed 3", or "model seeds 0, 1"."""
-    return f"model seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"
+def listed(words):
+    """"ratings, check-ins and reviews"."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def joined(between, *texts):
+    """The texts that there are, with `between` between them."""
+    return between.join(filter(None, texts))
+
+
+def seeds_text(how, seeds):
+    """"model seed 3", or "split seed 0; model seeds 0, 1" where a split seed is among the settings `how`."""
+    return joined("; ", f"split seed {how['split_seed']}" if "split_seed" in how else None,
+                  f"model seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}")
+
+
+def costs_text(row):
+    """"15 epochs, 9,925 parameters, 0.1 s"."""
+    return joined(", ", row["epochs"] and f"{row['epochs']} epochs", f"{row['parameters']:,} parameters",
+                  f"{row['seconds']:.1f} s")
+
+
+def why_text(row, most=5):
+    """Lines that say why an item is in a list, for a row of it; none where it has no why.
+
+    An Explanation says it itself; of {what: its part of the score}, the largest first, `most` are named, the others as one.
+    """
+    why = getattr(row, "why", {})
+    if isinstance(why, dict):
+        named = [f"{part:+.3f} {what}" for what, part in list(why.items())[:most]]
+        rest = list(why.values())[most:]
+        why = " ".join(named + [f"{sum(rest):+.3f} in {len(rest)} smaller parts"] * bool(rest))
+    return [f"      {line}" for line in str(why).splitlines()]
 
 
 def user_id(text, ids):

@@ -17,8 +17,8 @@ from .checkins import CheckIns
 from .foursquare import load_foursquare
 from .interactions import Interactions
 from .movielens import load_movielens
-from .named import (CHECKIN_DATA, DATA, REVIEW_DATA, SESSION_DATA, load_checkins, load_ratings, load_reviews,
-                    load_session_split)
+from .named import (CHECKIN_DATA, DATA, REVIEW_DATA, SESSION_DATA, are_reviews, load_checkins, load_ratings,
+                    load_reviews, load_session_split)
 from .reviews import Reviews, SyntheticReviews, load_amazon_reviews, synthetic_reviews
 from .sessions import Sessions, load_sessions, load_yoochoose
 from .synthetic import SyntheticRatings, synthetic_ratings
@@ -26,7 +26,7 @@ from .synthetic_checkins import SyntheticCheckIns, synthetic_checkins
 from .synthetic_sessions import SyntheticSessions, synthetic_sessions
 
 __all__ = ["CHECKIN_DATA", "DATA", "REVIEW_DATA", "SESSION_DATA", "CheckIns", "Interactions", "Reviews", "Sessions",
-           "SyntheticCheckIns", "SyntheticRatings", "SyntheticReviews", "SyntheticSessions", "load_amazon_reviews",
-           "load_checkins", "load_foursquare", "load_movielens", "load_ratings", "load_reviews", "load_session_split",
-           "load_sessions", "load_yoochoose", "synthetic_checkins", "synthetic_ratings", "synthetic_reviews",
-           "synthetic_sessions"]
+           "SyntheticCheckIns", "SyntheticRatings", "SyntheticReviews", "SyntheticSessions", "are_reviews",
+           "load_amazon_reviews", "load_checkins", "load_foursquare", "load_movielens", "load_ratings", "load_reviews",
+           "load_session_split", "load_sessions", "load_yoochoose", "synthetic_checkins", "synthetic_ratings",
+           "synthetic_reviews", "synthetic_sessions"]

@@ -72,3 +72,8 @@ def _load(what, named, kind, of_path, want):
     if not _KINDS[kind](path):
         raise ValueError(f"--data {what}: no such {kind}; want {want}")
     return str(path.resolve()), of_path(path)
+
+
+def are_reviews(what):
+    """Whether the data called `what` are reviews: by name, or because they are a file, where ratings are a folder."""
+    return what in ("amazon-musical-instruments", "synthetic-reviews") or pathlib.Path(what).is_file()

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from examples import explainable_reviews as example
-from recmodels.datasets import synthetic_reviews
 from recmodels.explanations import Explanation, Read
 
 
@@ -18,11 +17,6 @@ def test_it_runs_and_says_what_it_found(tmp_path, capsys):
     text, html = capsys.readouterr().out, (tmp_path / "explanations.html").read_text()
     assert "(SYNTHETIC)" in html and "<blockquote>" in html and "and two that fail" in text and "1 of 1 claims hold" in text
     assert record["better"] in ("biases", "biased MF") and len(record["faithfulness"]["item"]) == 2
-
-
-def test_splits_are_disjoint_and_four_fifths_train():
-    split = example.split_of(synthetic_reviews(users=20, items=10, reviews=100), seed=3)
-    assert [len(part) for part in (split.train, split.valid, split.test)] == [80, 10, 10]
 
 
 def test_t_intervals_are_students():

@@ -21,18 +21,8 @@ QUICK = ["--set", "epochs=2", "--set", "k=4", "--set", "batch_size=256"]
 
 
 @pytest.fixture(scope="module")
-def folder(world, tmp_path_factory):
-    """The small world as ratings.dat, users.dat and movies.dat."""
-    path = tmp_path_factory.mktemp("ml") / "small"
-    path.mkdir()
-    frame, users, items = world.frame, world.users, world.items
-    lines = {"ratings.dat": [f"{u}::{i}::{r:.0f}::{10**9 + n}" for n, (u, i, r) in
-                             enumerate(zip(frame["user"], frame["item"], frame["rating"], strict=True))],
-             "users.dat": [f"{u}::{row.gender}::{row.age}::{row.occupation}::00000" for u, row in users.iterrows()],
-             "movies.dat": [f"{i}::{row.title} ({row.year:.0f})::{'|'.join(row.genres)}" for i, row in items.iterrows()]}
-    for name, text in lines.items():
-        (path / name).write_text("".join(line + "\n" for line in text), encoding="latin-1")
-    return path
+def folder(movielens_folder):
+    return movielens_folder
 
 
 def refused(result):

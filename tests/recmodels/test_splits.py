@@ -34,6 +34,15 @@ def test_random_split_is_the_protocol_to_the_row(n):
     assert "seed 7" in split.protocol
 
 
+def test_random_split_at_other_fractions():
+    split = random_split(_data(45), seed=3, fractions=(0.8, 0.1, 0.1))
+    order = np.random.default_rng(3).permutation(45).tolist()
+    assert _items(split.train, split.valid, split.test) == [order[:36], order[36:40], order[40:]]
+    assert split.protocol == "random split, seed 3: 80 % train, 10 % validate, 10 % test"
+    with pytest.raises(ValueError, match="random_split: got the fractions"):
+        random_split(_data(45), fractions=(0.8, 0.1))
+
+
 def test_random_split_known_rows():
     """The rows themselves, so that the protocol cannot drift."""
     assert _items(random_split(_data(40), seed=0).test) == [[11, 27, 4, 24]]

@@ -54,7 +54,7 @@ def states_after(steps, states, first):
 
 
 def in_parts(run, inputs, count, steps):
-    """(value, pullback) of a recurrence over arrays, run(steps, x, *state, *parameters): of many sequences parts side by side.
+    """(value, pullback) of a recurrence over arrays, run(steps, x, *state, *parameters): parts of many sequences at a time.
 
     x and `count` states are cut; each part adds to the gradients of the parameters, and the sum of all is theirs.
     """
