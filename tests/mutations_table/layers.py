@@ -50,13 +50,15 @@ CHAPTERS = [
          "ops.avg_pool2d(x, self.kernel_size, self.stride, self.padding)"),
     ]),
     ("tinydl/nn/dropout.py", LAYERS, [("np.ones((*x.shape[:-2], 1, 1), x.dtype)", "np.ones(x.shape, x.dtype)")]),
-    ("tinydl/ops/convolution.py", "tinydl/test_ops_convolution.py", [
+    ("tinydl/ops/convolution_products.py", "tinydl/test_ops_convolution.py", [
         ("np.transpose(split, (0, 3, 4, 2, 1))", "np.transpose(split, (0, 4, 3, 2, 1))"),
         ("matrix += np.matmul(", "matrix = np.matmul("),
-        ("return channels_first(channels_last(x)), _laid", "return channels_first(channels_last(x)), lambda dy: dy"),
         ("step = max(1, BLOCK // max(1, one))", "step = max(1, BLOCK // max(1, one)) + 1"),
         ("min(B, PARTS, work // LEAST)", "min(B, PARTS, 2 * work // LEAST)"),
         ("[found[start] for start in sorted(found)]", "[found[0]]"),
+    ]),
+    ("tinydl/ops/convolution.py", "tinydl/test_ops_convolution.py", [
+        ("return channels_first(channels_last(x)), _laid", "return channels_first(channels_last(x)), lambda dy: dy"),
         ("if len(weight) % groups:", "if False:"),
         ("n >= max(s, d) for n, s, d", "n > max(s, d) for n, s, d"),
         ("(n - 1) * s - 2 * p + d * (k - 1) + more + 1", "(n - 1) * s - 2 * p + k - 1 + more + 1"),

@@ -11,7 +11,7 @@ CHAPTERS = [
         ("[0.5, -0.5, 0.5]", "[0.5, -0.5, -0.5]"),
         ("R, S = -(-output[0] // 2), -(-output[1] // 2)", "R, S = -(-output[0] // 2), -(-output[0] // 2)"),
     ]),
-    ("tinydl/ops/convolution.py", WINOGRAD, [
+    ("tinydl/ops/convolution_products.py", WINOGRAD, [
         ("tuple(2 - n for n in grid.start)", "tuple(1 - n for n in grid.start)"),
         ("np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1]", "np.swapaxes(weight, 0, 1)[:, :, ::-1]"),
     ]),

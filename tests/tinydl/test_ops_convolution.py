@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import tinydl
 from tinydl import Tensor, kernels, ops
-from tinydl.ops.convolution import Grid, _blocks, _convolve, _correlate, _spread
+from tinydl.ops.convolution import _convolve, _correlate, _spread
+from tinydl.ops.convolution_products import Grid, _blocks
 
 
 def pair(value):
@@ -129,7 +130,7 @@ def test_blocks_of_images_do_not_show(rng, monkeypatch):
     y = rng.standard_normal((7, 6, 6, 5))
     grid = Grid((6, 5), (3, 3), (6, 5), (1, 1), (1, 1), (1, 1), 2)
     whole = [_convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)]
-    monkeypatch.setattr(ops.convolution, "BLOCK", 2 * 6 * 5 * 9 * 4)  # two images, and one at the end
+    monkeypatch.setattr(ops.convolution_products, "BLOCK", 2 * 6 * 5 * 9 * 4)  # two images, and one at the end
     assert [(images.start, images.stop) for images, _ in _blocks(slice(0, 7), 4, grid)] == [(0, 2), (2, 4), (4, 6), (6, 7)]
     for one, other in zip(whole, [_convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)],
                           strict=True):
@@ -145,7 +146,7 @@ def test_parts_of_a_batch_side_by_side_do_not_show(rng, monkeypatch, least, C):
     def all_three():
         return [_convolve(x, w, b, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)]
     whole, numbers = all_three(), []
-    monkeypatch.setattr(ops.convolution, "LEAST", 2 * 6 * 5 * 6 * C * 9)  # two images a part, three parts
+    monkeypatch.setattr(ops.convolution_products, "LEAST", 2 * 6 * 5 * 6 * C * 9)  # two images a part, three parts
     monkeypatch.setattr(kernels, "side_by_side", lambda run, tasks: numbers.append(len(tasks)) or side_by_side(run, tasks))
     side_by_side, results = kernels.threads.side_by_side, []
     for threads in (1, 3):
@@ -181,7 +182,7 @@ def test_image_and_gradient_are_laid_out_once_for_all_that_read_them(run, shapes
             copied.append(a.shape)
         return ascontiguousarray(a)
     x, w, b = (tinydl.tensor(rng.standard_normal(shape), requires_grad=True) for shape in shapes)
-    monkeypatch.setattr(ops.convolution.np, "ascontiguousarray", spy)
+    monkeypatch.setattr(ops.convolution_products.np, "ascontiguousarray", spy)
     y = run(x, w, b)
     assert len(copied) == 1
     y.backward(rng.standard_normal(y.shape))

@@ -9,7 +9,8 @@ import tinydl
 from tests.tinydl.test_ops_convolution import convolved, correlated
 from tinydl import kernels, ops
 from tinydl.ops import winograd
-from tinydl.ops.convolution import Grid, _convolve, _correlate, _spread
+from tinydl.ops.convolution import _convolve, _correlate, _spread
+from tinydl.ops.convolution_products import Grid
 
 
 def grid_of(H, W, p=0, q=0):

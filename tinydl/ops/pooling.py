@@ -7,7 +7,7 @@ import numpy as np
 from .. import kernels
 from ..op import op
 from ..tensor import Tensor
-from .convolution import channels_first, channels_last
+from .convolution_products import channels_first, channels_last
 from .windows import as_images, lifted, output_lengths, sizes
 
 
