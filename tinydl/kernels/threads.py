@@ -5,7 +5,6 @@ cores that share each call; whole chains beside each other gain all. Tasks must 
 do not depend on how many run at a time.
 """
 
-import concurrent.futures
 import functools
 import itertools
 import os
@@ -41,6 +40,8 @@ def cuts(count, parts):
 
 @functools.cache
 def _pool(threads):
+    import concurrent.futures  # slow to import, and seldom needed
+
     return concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="tinydl")
 
 
