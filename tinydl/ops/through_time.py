@@ -68,12 +68,13 @@ def in_parts(run, inputs, count, steps):
     y, done = np.empty((N + count * B, H), dtype), [None] * parts
     cuts = [(here, *_part_of(steps, here.start, here.stop)) for here in kernels.cuts(B, parts)]
 
+    def places(here, rows):
+        """Where a part's value lies in y: its rows, and the states that its sequences end in."""
+        return np.concatenate([rows, *(np.arange(here.start, here.stop) + N + k * B for k in range(count))])
+
     def forward(i):
         here, rows, its_steps = cuts[i]
-        value, pullback = run(its_steps, x[rows], *(s[here] for s in state), *parameters)
-        y[:N][rows] = value[:len(rows)]
-        np.reshape(y[N:], (count, B, H))[:, here] = np.reshape(value[len(rows):], (count, -1, H))
-        done[i] = pullback
+        y[places(here, rows)], done[i] = run(its_steps, x[rows], *(s[here] for s in state), *parameters)
 
     kernels.side_by_side(forward, range(parts))
 
@@ -83,8 +84,7 @@ def in_parts(run, inputs, count, steps):
 
         def backward(i):
             here, rows, _ = cuts[i]
-            ends = np.reshape(np.reshape(dy[N:], (count, B, H))[:, here], (-1, H))
-            dx_part, *d = done[i](np.concatenate([dy[:N][rows], ends]), needs)
+            dx_part, *d = done[i](dy[places(here, rows)], needs)
             if needs[0]:
                 dx[rows] = dx_part
             dstate[:, here] = d[:count]
