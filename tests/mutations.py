@@ -137,16 +137,15 @@ def main(arguments=None):
         ["pytest", "hypothesis", "pandas", "scipy.sparse", "scipy.special", "scipy.optimize"])
     with tempfile.TemporaryDirectory() as temporary:
         started = time.perf_counter()
-        folders, free = [], queue.Queue()
-        for job in range(options.jobs):
-            folders.append(copied(pathlib.Path(temporary, str(job))))
-            free.put(folders[-1])
         files = sorted({part for m in chosen for part in m.tests if part.endswith(".py")})
-        for folder in folders:
-            code, output = run(folder, files, cache=True, timeout=None)
-            if code != 0:
-                print(f"the unbroken copy fails its tests:\n{output}")
-                return 1
+        unbroken, free = copied(pathlib.Path(temporary, "0")), queue.Queue()
+        code, output = run(unbroken, files, cache=True, timeout=None)
+        if code != 0:
+            print(f"the unbroken copy fails its tests:\n{output}")
+            return 1
+        free.put(unbroken)
+        for job in range(1, options.jobs):
+            free.put(pathlib.Path(shutil.copytree(unbroken, pathlib.Path(temporary, str(job)))))
         print(f"unbroken: {len(files)} files of tests pass ({time.perf_counter() - started:.0f} s)", flush=True)
 
         def work(mutation):
