@@ -2,10 +2,11 @@
 
 "a red circle top left and a white ring middle right". After Xu et al. 2015 (Show, Attend and Tell): a convnet gives a vector
 a_i of each of 6 x 6 regions. An MLP scores them for each word, from the words before: e_ti = f_att(a_i, h_t), alpha_t =
-softmax(e_t). The next word comes from h_t and z_t: the mean of the a_i by alpha_t (soft attention), or one of them, drawn
-by alpha_t in training, the likeliest when captions are written (hard attention). h_t knows words only: what is in the image
-reaches a word through z_t alone. Unlike in the paper, then, one word's region has no part in the next words' likelihood, and
-REINFORCE can reward each word's draw by that word alone.
+softmax(e_t). z_t is the mean of the a_i by alpha_t (soft attention), or one of them, drawn by alpha_t in training and the
+likeliest when captions are written (hard attention). The next word comes from z_t and the word before. In the paper h_t has
+a say in it, and sees z_t-1; here all words before only say where to look: else what mostly follows "a red circle top"
+is learned before what is in the image, and no unseen combination can be told. So one word's region has no part in the next
+words' likelihood, and REINFORCE rewards each word's draw by that word alone.
 Unseen: scenes of things, each a colour and a shape at a place, that no training scene holds, while both the pair and the
 place are there in others. Pairs: scenes of colours with shapes that are nowhere together in training; nothing is claimed of
 these. A noun, the name of a shape, hits if it is the right word, written by the model after words of its own, and the centre
@@ -23,6 +24,8 @@ import tinydl
 from recmodels.attention import Additive, GlobalAttention, HardAttention, MovingBaseline, reinforce_loss
 from tinydl import nn, ops, optim
 from tinydl.data import DataLoader
+from tinydl.nn import init
+from tinydl.nn.parameter import empty
 from tinydl.training import Schedule, Trainer
 
 from .common import COLOURS, arguments, check, claim, figure, finish, output_folder, save_figure, write_record
@@ -33,26 +36,27 @@ KINDS = ("soft", "hard")
 
 
 class Captioner(nn.Module):
-    """a = convnet(image) + p_i,  h_t = LSTM(words before),  z_t = attention(h_t, a),  logits_t = W [h_t; z_t] + b"""
+    """a = convnet(image) + p_i,  h_t = LSTM(words before),  z_t = attention(h_t, a),  logits_t = W (E y_t-1 + W_z z_t)"""
 
     def __init__(self, kind, size, rng):
-        """kind: "soft" or "hard". A region sees 10 x 10 pixels; where it is it knows from p_i, a vector that is learned."""
+        """kind: "soft" or "hard". A region sees 10 x 10 pixels; where it is it knows from p_i, which is learned.
+
+        p_i starts small: a look goes to what is there, before it can go to where such things often are.
+        """
         self.kind = kind
         self.convnet = nn.Sequential(nn.Conv2d(3, size // 2, 3, padding=1, rng=rng), nn.ReLU(), nn.MaxPool2d(2),
-                                     nn.Conv2d(size // 2, size, 3, padding=1, rng=rng), nn.ReLU(), nn.MaxPool2d(2),
-                                     nn.Conv2d(size, size, 1, rng=rng), nn.ReLU())
-        self.places = nn.Embedding(GRID * GRID, size, rng=rng)
+                                     nn.Conv2d(size // 2, size, 3, padding=1, rng=rng), nn.ReLU(), nn.MaxPool2d(2))
+        self.places = init.normal_(empty(GRID * GRID, size), std=0.1, rng=rng)
         self.words = nn.Embedding(len(WORDS), size, rng=rng)
         self.writer = nn.LSTM(size, size, rng=rng)
         f_att = Additive(size, size, hidden=size // 2, rng=rng)
         self.attention = GlobalAttention(f_att) if kind == "soft" else HardAttention(f_att, rng=rng)
-        self.dropout = nn.Dropout(0.5, rng=rng)  # what mostly follows a word shall not outweigh what is seen
-        self.last = nn.Linear(2 * size, len(WORDS), rng=rng)
+        self.from_z, self.last = nn.Linear(size, size, rng=rng), nn.Linear(size, len(WORDS), rng=rng)
 
     def look(self, images):
         """a (B, 36, size)"""
         a = self.convnet(images)
-        return ops.swapaxes(ops.reshape(a, shape=(*a.shape[:2], -1))) + self.places(np.arange(GRID * GRID))
+        return ops.swapaxes(ops.reshape(a, shape=(*a.shape[:2], -1))) + self.places
 
     def say(self, before, a, state=None):
         """(logits (B, T, words), weights (B, T, 36), the regions drawn (B, T) or None, the state after) of words before.
@@ -60,8 +64,10 @@ class Captioner(nn.Module):
         In training hard attention draws regions in the first half of a batch; the other half has the expected z_t, the mean.
         (With probability 1/2, in the paper: section 4.1.)
         """
-        h, state = self.writer(self.words(np.asarray(before).T), state)
-        h, place = ops.swapaxes(h, axis1=0, axis2=1), None
+        y = self.words(np.asarray(before).T)
+        h, state = self.writer(y, state)
+        y, h = (ops.swapaxes(x, axis1=0, axis2=1) for x in (y, h))
+        place = None
         if self.kind == "soft":
             z, weights = self.attention(h, a)
         else:
@@ -69,7 +75,7 @@ class Captioner(nn.Module):
             if self.training:
                 half = len(a) // 2
                 z = ops.concatenate([z[:half], ops.matmul(weights[half:], a[half:])], axis=0)
-        return self.last(ops.concatenate([self.dropout(h), z], axis=2)), weights, place, state
+        return self.last(y + self.from_z(z)), weights, place, state
 
     def forward(self, images, before):
         return self.say(before.data, self.look(images))[:3]

@@ -32,10 +32,13 @@ def part_of(colour, shape, place):
     """Which part a thing belongs to, by its three numbers: "train", "valid", "test" or "pairs". No thing is in two parts.
 
     Five of the 30 pairs of a colour and a shape are in no other part than "pairs". Each of the other 25 is trained on at
-    six of the nine places; one place is for "valid", two are for "test"."""
+    six of the nine places; of the other three, one in each row and column, one is for "valid" and two are for "test"."""
+    row, column = divmod(place, 3)
     if colour == shape:
         return "pairs"
-    return {0: "valid", 1: "test", 2: "test"}.get((place - colour - 2 * shape) % 9, "train")
+    if (column - row - colour - shape) % 3:
+        return "train"
+    return "valid" if (row - colour) % 3 == 0 else "test"
 
 
 def things(part):

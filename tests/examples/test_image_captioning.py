@@ -52,15 +52,15 @@ def test_a_caption_is_its_own_likeliest_and_a_word_sees_no_later_one(kind, rng):
 
 def test_hard_attention_draws_in_the_first_half_of_a_batch_and_takes_the_mean_in_the_other(rng):
     model = example.Captioner("hard", 8, rng)
-    model.dropout.p = 0.0
     a = tinydl.tensor(rng.standard_normal((6, 36, 8)).astype(np.float32) * 5)
     before = rng.integers(3, 20, (6, 4))
     logits, weights, place, _ = model.say(before, a)
-    h = ops.swapaxes(model.writer(model.words(before.T))[0], axis1=0, axis2=1).data
+    h = ops.swapaxes(model.writer(model.words(before.T))[0], axis1=0, axis2=1)
+    np.testing.assert_allclose(weights.data, ops.softmax(model.attention.score(h, a), axis=2).data, rtol=1e-4, atol=1e-6)
     for n in range(6):
         for t in range(4):
             z = a.data[n, place[n, t]] if n < 3 else weights.data[n, t] @ a.data[n]
-            want = model.last.weight.data @ np.concatenate([h[n, t], z]) + model.last.bias.data
+            want = model.last.weight.data @ (model.words.weight.data[before[n, t]] + model.from_z.weight.data @ z + model.from_z.bias.data) + model.last.bias.data
             np.testing.assert_allclose(logits.data[n, t], want, rtol=1e-3, atol=1e-4)
     model.eval()
     _, weights, place, _ = model.say(before, a)
