@@ -107,27 +107,29 @@ def soft_loss(said, y):
 
 class HardLoss:
     """REINFORCE on the half of a batch whose regions were drawn, each word a draw with its own reward; the other half's mean
-    -log p(y_t) beside it."""
+    -log p(y_t) beside it. A moving baseline for each place in the sentence: "a" is always likelier than a colour."""
 
     def __init__(self, lambda_e=0.01):
-        self.baseline, self.lambda_e = MovingBaseline(), lambda_e
+        self.baselines, self.lambda_e = [MovingBaseline() for _ in range(LONGEST)], lambda_e
 
     def __call__(self, said, y):
         logits, weights, place = said
-        half = len(place) // 2
+        half, T = len(place) // 2, place.shape[1]
         gain, drawn = log_likelihood(logits[:half], y[:half]), np.flatnonzero(y.data[:half] != PAD)
+        expected = np.empty(len(drawn), gain.dtype)
+        for t in np.unique(drawn % T):
+            expected[drawn % T == t] = self.baselines[t].update(gain[drawn % T == t])
         alpha = ops.reshape(weights[:half], shape=(-1, 1, weights.shape[2]))[drawn]
-        reinforced = reinforce_loss(gain, alpha, place[:half].reshape(-1, 1)[drawn], self.baseline.update(gain),
-                                    lambda_e=self.lambda_e)
+        reinforced = reinforce_loss(gain, alpha, place[:half].reshape(-1, 1)[drawn], expected, lambda_e=self.lambda_e)
         return (reinforced + soft_loss([logits[half:]], y[half:])) / 2
 
 
-def train(model, scenes, epochs, batch_size, lr, seed):
+def train(model, scenes, epochs, seed):
     """AdamW, its rate falling to 0, on (image, words before) -> words. Returns the seconds."""
     y = coded(scenes.texts, end=True)
     before = np.concatenate([np.full((len(y), 1), START), y[:, :-1]], axis=1)
-    loader = DataLoader((scenes.images, before, y), batch_size, shuffle=True, rng=seed)
-    optimizer = optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05)
+    loader = DataLoader((scenes.images, before, y), 32, shuffle=True, rng=seed)
+    optimizer = optim.AdamW(model.parameters(), lr=0.006, weight_decay=0.05)
     schedule = Schedule(optim.CosineAnnealingLR(optimizer, epochs * len(loader)), every="batch")
     started = time.perf_counter()
     Trainer(model, soft_loss if model.kind == "soft" else HardLoss(), optimizer, [schedule]).fit(loader, epochs=epochs)
@@ -193,8 +195,8 @@ def main(argv=None):
     parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
     args = parser.parse_args(argv)
     folder, rng = output_folder(args), np.random.default_rng([args.seed, 0])
-    n, tests, size, batch_size, lr = (6000, 300, 48, 32, 0.006) if args.quick else (24000, 2000, 64, 64, 0.003)
-    epochs = {"soft": 5, "hard": 5} if args.quick else {"soft": 8, "hard": 10}
+    n, tests, size, epochs = (6000, 300, 48, {"soft": 5, "hard": 5}) if args.quick else (
+        20000, 2000, 64, {"soft": 7, "hard": 8})
     parts = {"train": ("train", n), "valid": ("valid", tests // 2), "seen": ("train", tests), "unseen": ("test", tests),
              "pairs": ("pairs", tests)}
     scenes = {name: draw(count, part, rng) for name, (part, count) in parts.items()}
@@ -202,14 +204,14 @@ def main(argv=None):
     print(f"protocol: rendered scenes (synthetic), {n:,} train, {tests // 2} validate, {tests} each of new scenes of seen "
           f"things, of unseen\nones and of unseen pairs; {len(things_of(scenes['train']))} things in training, "
           f"{len(things_of(scenes['unseen']))} unseen, {len(things_of(scenes['pairs']))} of unseen pairs; AdamW, batches of "
-          f"{batch_size},\nlearning rate {lr}, epochs {epochs}, seed {args.seed}.\nA box has {chance:.1%} of the regions: "
-          "what a noun would hit by chance.\n")
+          f"32,\nepochs {epochs}, seed {args.seed}. A box has {chance:.1%} of the regions: what a noun would hit by chance."
+          "\n")
     print(f"{'':6}{'parameters':>11}{'seconds':>9}{'valid':>8}{'seen':>8}{'unseen':>8}{'pairs':>8}   nouns:"
           f"{'seen':>7}{'unseen':>8}{'pairs':>8}")
     rows, models = {}, {}
     for kind in KINDS:
         model = models[kind] = Captioner(kind, size, np.random.default_rng([args.seed, 1]))
-        seconds = train(model, scenes["train"], epochs[kind], batch_size, lr, args.seed)
+        seconds = train(model, scenes["train"], epochs[kind], args.seed)
         row = rows[kind] = {"parameters": model.num_parameters(), "seconds": seconds}
         for name in list(parts)[1:]:
             row[name], row[f"nouns_{name}"] = measure(model, scenes[name])

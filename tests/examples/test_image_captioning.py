@@ -77,13 +77,17 @@ def test_the_hard_loss_rewards_each_word_that_is_there_by_itself(rng):
     gain, first = logp[:2][there[:2]], there[:2]
     chosen = np.take_along_axis(alpha, place[..., None], axis=2)[:2, :, 0][first]
     entropy = -np.sum(alpha * np.log(alpha), axis=2)[:2][first]
-    baseline = gain.mean() - 1  # any number, as of the batches before
-    want = -np.mean(gain + (gain - baseline) * np.log(chosen) + 0.2 * entropy) / 2 - np.mean(logp[2:][there[2:]]) / 2
+    baselines = np.array([-1.0, -3.0, -2.5])  # any numbers, as of the batches before
+    expected = np.broadcast_to(baselines, (2, 3))[first]
+    want = -np.mean(gain + (gain - expected) * np.log(chosen) + 0.2 * entropy) / 2 - np.mean(logp[2:][there[2:]]) / 2
     loss = example.HardLoss(lambda_e=0.2)
-    loss.baseline.value = baseline
+    for baseline, value in zip(loss.baselines, baselines, strict=False):
+        baseline.value = value
     said = tinydl.tensor(logits), tinydl.tensor(alpha), place
     assert loss(said, tinydl.tensor(y)).item() == pytest.approx(want)
-    assert loss.baseline.value == pytest.approx(0.9 * baseline + 0.1 * gain.mean())
+    means = [logp[:2, 0].mean(), logp[:2, 1].mean(), logp[0, 2]]
+    assert [b.value for b in loss.baselines[:3]] == pytest.approx(list(0.9 * baselines + 0.1 * np.array(means)))
+    assert loss.baselines[3].value is None
     assert example.soft_loss(said[:1], tinydl.tensor(y)).item() == pytest.approx(-np.mean(logp[there]))
 
 

@@ -97,7 +97,7 @@ CHAPTERS = [
         ("real = np.flatnonzero(y.data != PAD)", "real = np.arange(y.data.size)"),
         ("np.flatnonzero(y.data[:half] != PAD)", "np.arange(len(gain))"),
         ("soft_loss([logits[half:]], y[half:])", "soft_loss([logits], y)"),
-        ("self.baseline.update(gain)", "0.0"),
+        ("self.baselines[t].update", "self.baselines[0].update"),
         ("lambda_e=self.lambda_e)", ")"),
         ("written[t] == due[t] and bool", "bool"),
         ("regions_in(box)[np.argmax(w[t])]", "regions_in(box)[np.argmax(w[t - 1])]"),
