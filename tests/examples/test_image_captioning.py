@@ -13,19 +13,13 @@ from tinydl import ops
 KINDS = ["soft", "hard"]
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("captions")
-    return example.main(["--quick", "--out", str(folder)]), folder
-
-
-def test_quick_run_keeps_its_claims_and_leaves_a_figure_and_a_record(quick):
-    code, folder = quick
-    record = json.loads((folder / "results.json").read_text())
-    assert code == 0 and len(record["claims"]) == 5 and all(claim["holds"] for claim in record["claims"])
-    assert (folder / "image_captioning.png").stat().st_size > 10_000
-    soft, hard = (record["rows"][kind] for kind in KINDS)
-    assert soft["parameters"] == hard["parameters"] and set(soft) == set(hard) and soft["seen"] > soft["pairs"]
+def test_quick_run_keeps_its_claims_and_leaves_a_figure_and_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(example, "KINDS", ("hard",))  # one kind is enough, the more difficult one
+    assert example.main(["--quick", "--out", str(tmp_path)]) == 0
+    record = json.loads((tmp_path / "results.json").read_text())
+    assert len(record["claims"]) == 3 and all(claim["holds"] for claim in record["claims"])
+    assert (tmp_path / "image_captioning.png").stat().st_size > 10_000
+    assert record["rows"]["hard"]["seen"] > record["rows"]["hard"]["pairs"]
 
 
 def test_the_claims_fail_where_a_number_misses(capsys):
@@ -50,22 +44,21 @@ def test_a_caption_is_its_own_likeliest_and_a_word_sees_no_later_one(kind, rng):
     np.testing.assert_allclose(model(tinydl.tensor(images), tinydl.tensor(before))[0].data[:, :6], logits.data[:, :6])
 
 
-def test_hard_attention_draws_in_the_first_half_of_a_batch_and_takes_the_mean_in_the_other(rng):
-    model = example.Captioner("hard", 8, rng)
+@pytest.mark.parametrize("training", [True, False])
+def test_hard_attention_draws_in_the_first_half_of_a_training_batch_and_takes_the_mean_in_the_other(training, rng):
+    model = example.Captioner("hard", 8, rng).train(training)
     a = tinydl.tensor(rng.standard_normal((6, 36, 8)).astype(np.float32) * 5)
     before = rng.integers(3, 20, (6, 4))
     logits, weights, place, _ = model.say(before, a)
     h = ops.swapaxes(model.writer(model.words(before.T))[0], axis1=0, axis2=1)
     np.testing.assert_allclose(weights.data, ops.softmax(model.attention.score(h, a), axis=2).data, rtol=1e-4, atol=1e-6)
+    assert np.array_equal(place, np.argmax(weights.data, axis=2)) is not training
     for n in range(6):
         for t in range(4):
-            z = a.data[n, place[n, t]] if n < 3 else weights.data[n, t] @ a.data[n]
+            z = weights.data[n, t] @ a.data[n] if training and n >= 3 else a.data[n, place[n, t]]
             before_and_seen = model.words.weight.data[before[n, t]] + model.from_z(tinydl.tensor(z)).data
             want = model.last.weight.data @ before_and_seen + model.last.bias.data
             np.testing.assert_allclose(logits.data[n, t], want, rtol=1e-3, atol=1e-4)
-    model.eval()
-    _, weights, place, _ = model.say(before, a)
-    np.testing.assert_array_equal(place, np.argmax(weights.data, axis=2))
 
 
 def test_the_hard_loss_rewards_each_word_that_is_there_by_itself(rng):
