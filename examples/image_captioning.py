@@ -4,13 +4,14 @@
 a_i of each of 6 x 6 regions. An MLP scores them for each word, from the words before: e_ti = f_att(a_i, h_t), alpha_t =
 softmax(e_t). z_t is the mean of the a_i by alpha_t (soft attention), or one of them, drawn by alpha_t in training and the
 likeliest when captions are written (hard attention). The next word comes from z_t and the word before. In the paper h_t has
-a say in it, and sees z_t-1; here all words before only say where to look: else what mostly follows "a red circle top"
-is learned before what is in the image, and no unseen combination can be told. So one word's region has no part in the next
-words' likelihood, and REINFORCE rewards each word's draw by that word alone.
+a say in it, and sees z_t-1. Here the words before only say where to look: h_t could learn which places never follow "a red
+circle" in training, and would then deny what is seen there. So one word's region has no part in the next words' likelihood,
+and REINFORCE rewards each word's draw by that word alone.
 Unseen: scenes of things, each a colour and a shape at a place, that no training scene holds, while both the pair and the
 place are there in others. Pairs: scenes of colours with shapes that are nowhere together in training; nothing is claimed of
 these. A noun, the name of a shape, hits if it is the right word, written by the model after words of its own, and the centre
-of the region of largest weight lies in the box around the thing that it names, or on its edge: no neighbours.
+of the region of largest weight lies in the box around the thing that it names, or on its edge. Neighbours do not count; a
+noun that is missing does, as missed.
 It must reach, on unseen combinations: >= 95 % of captions exact, every word, with soft attention, >= 85 % with hard
 attention; >= 90 % of nouns hit, by both. --quick (a minute): >= 30 % and 40 % by both.
 """
