@@ -56,7 +56,7 @@ def mutations():
 
 def copied(folder):
     """A copy of what the tests need, in `folder`."""
-    for name in ("tinydl", "recmodels", "tests"):
+    for name in ("tinydl", "recmodels", "examples", "tests"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "setup.cfg", folder)
     return folder
@@ -79,7 +79,7 @@ def pytest_in(folder, tests, cache, output):
         hypothesis.Phase.explicit, hypothesis.Phase.generate])  # a smaller example of the failure would take long
     hypothesis.settings.load_profile("found is enough")
     code = pytest.main(["-x", "-q", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning", *tests])
-    for package in ("tinydl", "recmodels"):
+    for package in ("tinydl", "recmodels", "examples"):
         if package in sys.modules and not sys.modules[package].__file__.startswith(str(folder)):
             code = 99
             print(f"the tests saw {sys.modules[package].__file__}, not the copy")

@@ -5,6 +5,8 @@ from tests.mutations_table.common import KERNELS
 ATTENTION = "tinydl/test_attention.py"
 HEADS = "tinydl/test_nn_attention.py"
 SCORES = "recmodels/test_attention_scores.py"
+SCENES = "examples/test_scenes.py"
+CAPTIONS = "examples/test_image_captioning.py -k 'not quick'"
 
 CHAPTERS = [
     ("tinydl/ops/attention.py", ATTENTION, [
@@ -83,5 +85,33 @@ CHAPTERS = [
         ("return -ops.mean(gain + lambda_e * entropy(weights))", "return -ops.mean(gain - lambda_e * entropy(weights))"),
         ("self.momentum * before + (1 - self.momentum) * now", "now"),
         ("causal_mask(T) & _three_axes(keep, B, T, T)", "_three_axes(keep, B, T, T)"),
+    ]),
+    ("examples/scenes.py", SCENES, [
+        ("    if colour == shape:\n        return \"pairs\"\n", ""),
+        ("if (column - row - colour - shape) % 3:", "if (column - row) % 3:"),
+        ("if (row - colour) % 3 == 0 else", "if row == 0 else"),
+        ("if part_of(c, s, p) == part]", "if part_of(c, s, p) != \"pairs\"]"),
+        ("divmod(place, 3)\n        down", "divmod(place, 3)[::-1]\n        down"),
+        ("(paint[:, None, None] - image)", "paint[:, None, None]"),
+        ("columns.max() + 1, rows.max() + 1", "rows.max() + 1, columns.max() + 1"),
+        ("key=lambda thing: thing[2])", "key=lambda thing: thing[0])"),
+        ("(centre <= bottom))[:, None]", "(centre <= bottom + 4))[:, None]"),
+        ("np.maximum(np.abs(x) - 0.5 * (y + 1), y - 0.9)", "np.maximum(np.abs(x) - 0.5 * (1 - y), -y - 0.9)"),
+        (".split(WORDS[END])[0]", ""),
+    ]),
+    ("examples/image_captioning.py", CAPTIONS, [
+        ("ops.matmul(weights[half:], a[half:])", "z[half:]"),
+        ("            if self.training:\n                half", "            if True:\n                half"),
+        ("for x in (y, h))", "for x in (ops.flip(y, axis=0), h))"),
+        ("self.attention(h, a)\n        else", "self.attention(y, a)\n        else"),
+        ("real = np.flatnonzero(y.data != PAD)", "real = np.arange(y.data.size)"),
+        ("np.flatnonzero(y.data[:half] != PAD)", "np.arange(len(gain))"),
+        ("soft_loss([logits[half:]], y[half:])", "soft_loss([logits], y)"),
+        ("self.baselines[t].update", "self.baselines[0].update"),
+        ("lambda_e=self.lambda_e)", ")"),
+        ("written[t] == due[t] and bool", "bool"),
+        ("regions_in(box)[np.argmax(w[t])]", "regions_in(box)[np.argmax(w[t - 1])]"),
+        ("if word in SHAPES]", "if word not in (\"a\", \"and\")]"),
+        ("[words]) for text", "[:]) for text"),
     ]),
 ]
