@@ -22,8 +22,8 @@ START, END = "<!-- results:", "<!-- end of results -->"
 
 
 def table(header, rows):
-    """The lines of a table in Markdown: titles of the columns, lists of text."""
-    head, *body = (f"| {' | '.join(cells)} |" for cells in (header, *rows))
+    """The lines of a table in Markdown: titles of the columns, lists of text, in which a | is no border."""
+    head, *body = ("| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |" for cells in (header, *rows))
     return [head, "|" + "---|" * len(header), *body, ""]
 
 

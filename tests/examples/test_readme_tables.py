@@ -32,6 +32,10 @@ def test_the_results_section_is_made_from_the_records():
     assert example.with_results(readme, example.ROOT / "results") == readme, "run python -m examples.readme_tables"
 
 
+def test_a_bar_in_a_cell_is_no_border():
+    assert example.table(["a", "b"], [["|x|", "1"]]) == ["| a | b |", "|---|---|", r"| \|x\| | 1 |", ""]
+
+
 def test_assignment_1_shows_the_numbers_of_its_record():
     record = json.loads((example.ROOT / "results" / "assignment1.json").read_text())
     lines = example.assignment1(record)
