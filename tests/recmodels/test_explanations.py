@@ -263,6 +263,12 @@ def test_faithfulness_compares_two_deletions_of_each_pair(model, reviews):
             moved = [abs(model.score_without(users[[n]], items[[n]], side, np.array([c])) - whole)[0]
                      for c in np.flatnonzero(keep)]
             best = np.flatnonzero(keep).tolist().index(int(alpha.argmax()))
+            for c, m in zip(np.flatnonzero(keep), moved, strict=True):
+                readable = model.table_.readable(users[[n]], items[[n]])
+                readable[place][1][0, c] = False
+                shift = sum(model.parts(users[[n]], items[[n]], readable)[0].values()) - sum(
+                    model.parts(users[[n]], items[[n]])[0].values())
+                assert m == pytest.approx(abs(shift[0]), abs=1e-6)
             assert found.most[k] == pytest.approx(moved[best], abs=1e-6)
             assert min(abs(found.other[k] - m) for c, m in enumerate(moved) if c != best) < 1e-6
         assert found.difference(n=200).groups == len(set(found.users.tolist()))
