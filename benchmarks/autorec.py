@@ -61,9 +61,9 @@ class TorchAutoRec(TorchLoop):
         self.model = self.p
         self.optimizers = torch_optimizers(self.p, LR)
         if way == "dense":
-            r = torch.zeros(self.size, self.columns)
-            r[torch.from_numpy(problem["rows"]), torch.from_numpy(problem["columns"])] = torch.from_numpy(problem["x"])
-            self.r, self.known = r, (r != 0).float()  # a centred rating is never 0
+            self.r, self.known = torch.zeros(self.size, self.columns), torch.zeros(self.size, self.columns)
+            places = torch.from_numpy(problem["rows"]), torch.from_numpy(problem["columns"])
+            self.r[places], self.known[places] = torch.from_numpy(problem["x"]), 1.0
         self.objective = compiled(self._dense) if compile else getattr(self, f"_{way}")
 
     def _dense(self, r, known):

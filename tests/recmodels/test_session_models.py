@@ -350,6 +350,17 @@ def test_every_parameter_has_an_effect(name, split):
         assert not np.allclose(base, scores(**change), rtol=1e-3), change
 
 
+def test_validation_chooses_by_the_loss_without_smoothing(split):
+    model = make("gru4rec", smoothing=0.5).fit(split.train, split.valid)
+    network = model.network_.eval()
+    batches = SessionBatches(model._coded(split.valid), model.longest, model.recent)
+    items, lengths, target = map(Tensor, batches[np.arange(len(batches))])
+    with tinydl.no_grad():
+        h = network(items, lengths)
+        loss = catalogue_cross_entropy(h, network.catalogue(), network.b, network.r, target, 0.0).item()
+    assert model.history_["valid_loss"].min() == pytest.approx(loss, rel=1e-4)
+
+
 def test_validation_chooses_the_epoch(split):
     model = make("sasrec", epochs=8, patience=1, lr=0.5, seed=1).fit(split.train, split.valid)
     assert model.best_epoch_ == model.history_["valid_loss"].idxmin() == len(model.history_) - 1 < 7
