@@ -102,6 +102,11 @@ CHAPTERS = [
         ("max(H, top + x.shape[1])", "H + top"),
     ]),
     ("tinydl/kernels/pooling.py", KERNELS, [
+        ("two[c] if larger else best", "best"),
+        ("here + np.int32(W) if larger else at", "here + np.int32(1) if larger else at"),
+        ("(four[c] > best) | (four[c] != four[c])", "four[c] > best"),
+        ("0 <= v < H - 1 and 0 <= w < W - 1", "0 <= v < H - 1 and 0 <= w < W"),
+        ("0 <= v < H - 1 and", "0 <= v < H and"),
         ("(place[c] < 0) | (value > largest[c]) |", "(place[c] < 0) | (value >= largest[c]) |"),
         ("(place[c] < 0) | (value > largest[c])", "(value > largest[c])"),
         ("(window > largest) | np.isnan(window)", "(window > largest)"),

@@ -64,6 +64,8 @@ CHAPTERS = [
     ]),
     ("tinydl/ops/activation.py", ops("sigmoid tanh elu soft", "tinydl/test_ops_activation.py"), [
         ("dy * (y * (1 - y))", "dy * y"),
+        ("or x.dtype not in (np.float32, np.float64):", "or False:"),
+        ("return _flat(of_vector, x)", "return np.reshape(of_vector(np.reshape(x, -1)), x.shape)"),
         ("tanh_gradient(np.reshape(y, -1)", "tanh_gradient(np.reshape(x, -1)"),
         ("np.where(x > 0, dy, negative_slope * dy)", "np.where(x > 0, dy, 0)"),
         ("dy * (alpha * np.exp(low))", "dy * np.exp(low)"),

@@ -278,8 +278,8 @@ CASES = {
                      for least in (-np.inf, 0.0)],
     "result_tiles": [tiled("result_tiles", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
     "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)
-                   for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 4, 3, 3, 2, 1, 1, 1, 1, 1),
-                                    (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
+                   for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 3, 2, 2, 2, 2, 0, 1, 1, 1),
+                                    (3, 4, 3, 3, 2, 1, 1, 1, 1, 1), (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
     "pick_places": lambda rng, dtype, n: (normal(rng, dtype, n, 20, 3), rng.integers(0, 20, (n, 6, 3), np.int32)),
     "put_places": lambda rng, dtype, n: (normal(rng, dtype, n, 6, 3), rng.integers(0, 20, (n, 6, 3), np.int32), 20),
     "window_means": [means(None, *bounds) for bounds in BOUNDS],

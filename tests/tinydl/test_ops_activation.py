@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinydl
-from tinydl import Tensor, ops
+from tinydl import Tensor, kernels, ops
 
 FAR = np.array([-1e4, -700.0, -90.0, -1.0, 0.0, 1.0, 90.0, 700.0, 1e4])
 
@@ -100,3 +100,31 @@ def test_options_may_be_given_by_position():
 def test_gelu_refuses_an_unknown_approximation():
     with pytest.raises(ValueError, match="got approximate='erf', want 'none' or 'tanh'"):
         ops.gelu(Tensor([1.0]), approximate="erf")
+
+
+@pytest.mark.parametrize("dtype, error", [(np.float32, 4e-7), (np.float64, 2e-15)])
+def test_tanh_is_tanh_to_the_last_digits(dtype, error):
+    x = np.concatenate([np.linspace(-25, 25, 200_001), np.geomspace(1e-30, 1, 10_001)]).astype(dtype)[None]
+    y, exact = ops.tanh(x), np.tanh(x.astype(np.longdouble))
+    assert y.dtype == dtype and (np.abs(y - exact) <= error * np.abs(exact)).all() and (np.abs(y) <= 1).all()
+    ends = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1e30], dtype)
+    np.testing.assert_array_equal(ops.tanh(ends), np.array([1, -1, np.nan, 0, 0, 1], dtype))
+    assert np.signbit(ops.tanh(ends)).tolist() == [False, True, False, False, True, False]
+
+
+@pytest.mark.parametrize("x", [np.array([-2, 0, 3]), np.array([True, False]), np.array([0.5, -1], np.float16),
+                               np.array(3), np.float64(0.3), 2, 0.5, [0.1, 0.2]], ids=repr)
+@pytest.mark.parametrize("numba", [False, True])
+def test_tanh_of_what_is_no_array_of_floats_is_numpys(x, numba):
+    with kernels.use_numba(numba and kernels.numba_enabled()):
+        y, want = ops.tanh(x), np.tanh(x)
+    assert y.dtype == want.dtype
+    np.testing.assert_array_equal(y, want)
+    np.testing.assert_allclose(tinydl.tensor([1, 2, 3]).tanh().numpy(), np.tanh([1, 2, 3]), rtol=1e-6)
+
+
+def test_tanh_keeps_how_an_array_lies_in_memory(rng):
+    x = np.transpose(rng.standard_normal((2, 3, 4)), (0, 2, 1))
+    y = ops.tanh(x)
+    assert y.strides == x.strides
+    np.testing.assert_allclose(y, np.tanh(x), rtol=1e-14)

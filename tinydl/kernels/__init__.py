@@ -2,7 +2,7 @@
 
 from .attention import normalize_rows, shift_rows, softmax_rows_gradient
 from .convolution import im2row, row2im
-from .elementwise import (add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient, tanh, tanh_gradient,
+from .elementwise import (add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient, tanh_gradient,
                           tanh_rows)
 from .recurrence import gru_gradient, gru_step, lstm_gradient, lstm_step
 from .normalization import channel_map, channel_moments, channel_sums

@@ -86,15 +86,6 @@ def tanh_rows(y):
                 row[d] = one if t > one else (-one if t < -one else t)
 
 
-def tanh(x):
-    """tanh x of any array, C-ordered."""
-    if not isinstance(x, np.ndarray):
-        return np.tanh(x)
-    y = np.array(x, order="C")
-    tanh_rows(y if y.ndim == 2 else y.reshape(1, -1))
-    return y
-
-
 def _tanh_gradient_reference(y, dy):
     return dy * (1 - y * y)
 

@@ -19,10 +19,21 @@ def sigmoid(x):
     return y, lambda dy: dy * (y * (1 - y))
 
 
+def _tanh(x):
+    if not isinstance(x, np.ndarray) or x.dtype not in (np.float32, np.float64):  # integers and the like become numbers
+        return np.tanh(x)
+
+    def of_vector(x):
+        y = np.array(x)[None]
+        kernels.tanh_rows(y)
+        return y[0]
+    return _flat(of_vector, x)
+
+
 @op
 def tanh(x):
     """y = tanh x;   dx = dy * (1 - y^2)"""
-    y = _flat(kernels.tanh, x)
+    y = value_of(tanh, _tanh, x)
     return y, lambda dy: np.reshape(kernels.tanh_gradient(np.reshape(y, -1), np.reshape(dy, -1)), y.shape)
 
 
