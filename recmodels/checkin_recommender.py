@@ -153,7 +153,7 @@ class CheckInRecommender(Estimator):
         why, {what: its part of the score}; for models whose score is a sum (`explanations.py`).
         """
         self._check_fitted()
-        users, k = np.atleast_1d(id_array(users)), check_k("recommend", k)
+        users, k = np.atleast_1d(id_array(users)), check_k("recommend", k, len(self.items_), "venues")
         rows = self.log_.rows(users)
         if (rows == len(self.log_.users)).any():
             unknown = users[np.argmax(rows == len(self.log_.users))]

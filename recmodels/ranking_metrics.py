@@ -208,13 +208,17 @@ def discounts(k):
     return 1 / np.log2(np.arange(2, k + 2))
 
 
-def check_k(name, k):
+def check_k(name, k, catalogue=None, of="items"):
+    """k, a whole number of at least 1; where a catalogue of so many items, or what `of` says, is given, not above that."""
     try:
         number = operator.index(k)
     except TypeError:
         number = 0
     if number < 1:
         raise ValueError(f"{name}: got k={k!r}, want a whole number of at least 1")
+    if catalogue is not None and number > catalogue:
+        raise ValueError(f"{name}: got k={number} and a catalogue of {catalogue:,} {of}, want k <= {catalogue}: there are "
+                         "no longer lists")
     return number
 
 

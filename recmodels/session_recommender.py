@@ -145,7 +145,7 @@ class SessionRecommender(Estimator):
         Where fewer than k are left the list is shorter. Equal scores stand in the order of item ids.
         """
         self._check_fitted()
-        sessions, k = _sessions("recommend", sessions), check_k("recommend", k)
+        sessions, k = _sessions("recommend", sessions), check_k("recommend", k, len(self.items_))
         if isinstance(exclude, str) and exclude != "seen":
             raise ValueError(f"recommend: got exclude={exclude!r}, want 'seen', a list of item ids, or None")
         never = self.items_.get_indexer([] if exclude is None or isinstance(exclude, str) else np.asarray(exclude))

@@ -40,7 +40,7 @@ CHAPTERS = [
         ("np.argmin(np.abs(self.by_time.local - local))", "0"),
     ]),
     ("recmodels/checkin_recommender.py", CHECKINS, [
-        ("check_k(\"recommend\", k)", "check_k(\"recommend\", k * (k <= len(self.items_)))"),
+        ("check_k(\"recommend\", k, len(self.items_), \"venues\")", "check_k(\"recommend\", k)"),
         ("if log is None else self._log_of(\"fit\", log, train_log), train_log)", ", train_log)"),
         ("fit(data, log=log, **self._refit_settings())", "fit(data, **self._refit_settings())"),
         ("self.log_.by_time.take(self.trained_)", "self.log_.by_time"),

@@ -50,7 +50,7 @@ CHAPTERS = [
     ]),
     ("recmodels/session_recommender.py", f"{MODELS} -k 'another or unknown or lists or refused or category_of'", [
         (".keep(code >= 0)", ""),
-        ("check_k(\"recommend\", k)", "check_k(\"recommend\", k * (k <= len(self.items_)))"),
+        ("check_k(\"recommend\", k, len(self.items_))", "check_k(\"recommend\", k)"),
         ("y[known] = self._scores(coded.take(known))", "pass"),
         ("y[:, never] = -np.inf", "pass"),
         ("y[some.row, some.items] = -np.inf", "pass"),

@@ -227,7 +227,6 @@ def test_what_lists_leave_out(data, model, ids):
     at = "2012-07-03 12:00"  # user 1 has been in v0 and v2, user 2 in v3
     new = model.recommend([ids(1), ids(2)], at, 3, exclude="visited")
     assert new["item"].tolist() == ["v3", "v4", "v0", "v2", "v4"] and new["rank"].tolist() == [1, 2, 1, 2, 3]
-    assert model.recommend(ids(1), at, 999)["item"].tolist() == ["v0", "v2", "v3", "v4"]  # the whole catalogue
     assert model.recommend(ids(1), at, 4, exclude=["v2", "v4"])["item"].tolist() == ["v0", "v3"]
     assert model.recommend(ids(1), at, 4, exclude=[])["item"].tolist() == ["v0", "v2", "v3", "v4"]
     assert model.recommend(ids(1), at, 4, category="Bar")["item"].tolist() == ["v0", "v2"]
@@ -238,6 +237,7 @@ def test_what_lists_leave_out(data, model, ids):
 @pytest.mark.parametrize("arguments, error, message", [
     ({"users": 9}, KeyError, "user '?9'? has no check-in in the log, want one of its 2 users, such as"),
     ({"k": 0}, ValueError, "k=0"),
+    ({"k": 5}, ValueError, "got k=5 and a catalogue of 4 venues, want k <= 4"),
     ({"at": "2012-06-30 19:59"}, ValueError, "2012-06-30 19:59 is out of range: the check-ins are from 2012-06-30 20:00 to "
      "2012-07-04 20:00 local time"),
     ({"at": "2013-07-05 20:00"}, ValueError, "2013-07-05 20:00 is out of range"),

@@ -66,8 +66,10 @@ def test_other_data_are_another_fingerprint(split):
 
 @pytest.mark.parametrize("arguments, error", [
     (["recommend", "RUN"], "holds a model of sessions: say for whom, as in --session 12,45,3"),
-    (["recommend", "RUN", "--user", "3"], "is for models of ratings, check-ins, implicit feedback and reviews, got one of"),
+    (["recommend", "RUN", "--user", "3"],
+     "--user is for models of ratings, check-ins, implicit feedback and reviews, got one of sessions"),
     (["recommend", "RUN", "--session", "a,b"], "--session a,b: want the items so far"),
+    (["recommend", "RUN", "--session", "3", "--k", "21"], "k=21 and a catalogue of"),
     (["evaluate", "RUN", "--data", "synthetic-sessions"], "was trained on other data than synthetic-sessions"),
     (["evaluate", "RUN", "--regime", "frozen"], "--regime is for models of check-ins, got one of sessions"),
     (["train", "--model", "narm", "--out", "x", "--data", "nowhere"], "--data nowhere: no such folder; want yoochoose"),
