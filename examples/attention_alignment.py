@@ -147,9 +147,7 @@ def draw_maps(maps, sample, path):
 
 
 def main(argv=None):
-    parser = arguments("attention_alignment", __doc__)
-    parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
-    args = parser.parse_args(argv)
+    args = arguments("attention_alignment", __doc__, generated=True).parse_args(argv)
     folder, rng = output_folder(args), np.random.default_rng([args.seed, 0])
     sentences, epochs, hidden, tests, most = (2400, 4, 48, 200, 1) if args.quick else (16000, 5, 64, 2000, 2)
     samples = {part: draw(n, part, rng, most) for part, n in (("train", sentences), ("valid", tests // 2), ("test", tests))}

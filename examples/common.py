@@ -54,10 +54,11 @@ class _Parser(argparse.ArgumentParser):
         return parsed
 
 
-def arguments(name, description=None, seeds=False):
+def arguments(name, description=None, seeds=False, generated=False):
     """A parser with the options of all examples. A new example begins: claims of an earlier one are forgotten.
 
-    seeds: whether the example can run over several seeds, which --seeds then names. What is parsed also has `example`, the
+    seeds: whether the example can run over several seeds, which --seeds then names. generated: whether it draws its own data
+    and takes no others, so that --data, which every example has, makes no difference. What is parsed also has `example`, the
     name; `command`, how it was called; and `seeds`, a list, of --seed alone where --seeds is not given.
     """
     _claims.clear()
@@ -67,6 +68,8 @@ def arguments(name, description=None, seeds=False):
     if seeds:
         parser.add_argument("--seeds", type=whole_numbers, metavar="A,B", help="several seeds, as 0,1,2; claims are about "
                             "their mean")
+    if generated:
+        parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
     parser.add_argument("--quick", action="store_true", help="smaller settings, a few seconds")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs") / name, metavar="FOLDER",
                         help="where figures and tables go, made if need be (default %(default)s)")

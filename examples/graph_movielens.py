@@ -20,7 +20,8 @@ import numpy as np
 from examples.common import COLOURS, claim, figure, finish, loaded, output_folder, save_figure, write_record
 from examples.movielens_data import load, movielens_arguments
 from recmodels.bootstrap import paired_bootstrap
-from recmodels.implicit_evaluation import ACTIVITY, compare_table, evaluate_implicit, fit_and_evaluate, liked
+from recmodels.evaluation import fitted
+from recmodels.implicit_evaluation import ACTIVITY, as_row, compare_table, evaluate_implicit, liked
 from recmodels.models import IMPLICIT_MODELS
 from recmodels.splits import user_random_split
 
@@ -60,9 +61,9 @@ def study(split, quick, seed):
     """({model: fitted}, {model: RankingResult on test}, {model: row}) of one seed."""
     models, results, rows = {}, {}, {}
     for name in SHOWN:
-        models[name] = make(name, quick, seed=seed)
-        _, rows[name] = fit_and_evaluate(models[name], split)
-        results[name] = evaluate_implicit(models[name], split.test)
+        models[name], costs = fitted(make(name, quick, seed=seed), split)
+        results[name], valid = (evaluate_implicit(models[name], part) for part in (split.test, split.valid))
+        rows[name] = as_row(models[name], costs, results[name], valid)
         print(f"  {name:20} nDCG@10 {results[name]['nDCG@10']:.4f}, {rows[name]['seconds']:.1f} s", flush=True)
     return models, results, rows
 

@@ -192,9 +192,7 @@ def draw_attention(models, scenes, path):
 
 
 def main(argv=None):
-    parser = arguments("image_captioning", __doc__)
-    parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
-    args = parser.parse_args(argv)
+    args = arguments("image_captioning", __doc__, generated=True).parse_args(argv)
     folder, rng = output_folder(args), np.random.default_rng([args.seed, 0])
     n, tests, size, epochs = (6000, 300, 48, {"soft": 5, "hard": 5}) if args.quick else (
         20000, 2000, 64, {"soft": 7, "hard": 8})

@@ -205,9 +205,7 @@ def study(seed, quick, path):
 
 
 def main(argv=None):
-    parser = arguments("lstm_adding_problem", __doc__, seeds=True)
-    parser.add_argument("--data", default="auto", choices=("auto", "synthetic"), help="both the same: all is generated")
-    args = parser.parse_args(argv)
+    args = arguments("lstm_adding_problem", __doc__, seeds=True, generated=True).parse_args(argv)
     folder = output_folder(args)
     print(f"protocol: generated sequences (synthetic), float32, seeds {args.seeds}{', quick' if args.quick else ''}\n")
     found = [study(seed, args.quick, None if n else folder / "adding_problem.png") for n, seed in enumerate(args.seeds)]

@@ -49,13 +49,10 @@ def fitted(model, split, refit=False, *log):
     refit: the model to measure is a second one, fitted to training and validation part together for as many epochs as the
     first one chose. log: what models of check-ins look back on.
     """
-    started = time.perf_counter()
-    measured = model.fit(split.train, split.valid, *log)
-    seconds = time.perf_counter() - started
+    measured, seconds = _timed(model.fit, split.train, split.valid, *log)
     if refit:
-        started = time.perf_counter()
-        measured = model.refit(split.refit, *log)
-        seconds += time.perf_counter() - started
+        measured, more = _timed(model.refit, split.refit, *log)
+        seconds += more
     return measured, {"epochs": getattr(model, "best_epoch_", None), "parameters": measured.num_parameters(),
                       "seconds": seconds}
 
@@ -65,10 +62,14 @@ def evaluate_refit(model, split):
 
     Returns (the second model, {"rmse", "mae" or "auc", "log_loss", "seconds" of fitting}).
     """
-    started = time.perf_counter()
-    again = model.refit(split.refit)
-    seconds = time.perf_counter() - started
+    again, seconds = _timed(model.refit, split.refit)
     return again, {**rating_metrics(again, split.test), "seconds": seconds}
+
+
+def _timed(fit, *data):
+    """(fit(*data), the seconds that it took)"""
+    started = time.perf_counter()
+    return fit(*data), time.perf_counter() - started
 
 
 def mean_deviation(values, digits=4, sign="+-"):

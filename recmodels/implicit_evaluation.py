@@ -74,11 +74,14 @@ def fit_and_evaluate(model, split, refit=False):
         seconds_epoch   of training an epoch, without validation; None where a model has none
     """
     measured, costs = fitted(model, split, refit)
-    result, valid = evaluate_implicit(measured, split.test), evaluate_implicit(model, split.valid)
+    return measured, as_row(model, costs, evaluate_implicit(measured, split.test), evaluate_implicit(model, split.valid))
+
+
+def as_row(model, costs, test, valid):
+    """The row that `fit_and_evaluate` describes, of a fitted model, what `fitted` says it cost, and two RankingResults."""
     history = getattr(model, "history_", None)
-    seconds = None if history is None else float(history["seconds"].mean())
-    return measured, {"test": result.table().to_dict("index"),
-                      "valid": {metric: valid[metric] for metric in valid.per_query}, **costs, "seconds_epoch": seconds}
+    return {"test": test.table().to_dict("index"), "valid": {metric: valid[metric] for metric in valid.per_query}, **costs,
+            "seconds_epoch": None if history is None else float(history["seconds"].mean())}
 
 
 def compare_table(rows):

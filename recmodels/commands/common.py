@@ -6,8 +6,6 @@ from ..runs import fingerprint, load_run
 ALL_MODELS = {**MODELS, **CHECKIN_MODELS, **SESSION_MODELS, **IMPLICIT_MODELS, **REVIEW_MODELS}
 _ELSEWHERE = {"seed": "say --seed S", "verbose": "say --quiet for no lines while training",
               "regime": "say --regime frozen or --regime streaming"}  # parameters with an option of their own
-
-
 REFITTED = " (refit on train and valid)"
 
 

@@ -62,10 +62,10 @@ def _lstm_gradient_reference(gates, c_before, c, dy, dh, dc, da):
 
 @kernel(_lstm_gradient_reference)
 def lstm_gradient(gates, c_before, c, dy, dh, dc, da):
-    """dh += dy;   dc += dh o (1 - tanh^2 c);   da = gradients before the nonlinearities of i, f, g, o (n, 4H);   dc = dc f
+    """dc += (dh + dy) o (1 - tanh^2 c);   da = gradients before the nonlinearities of i, f, g, o (n, 4H);   dc = dc f
 
-    dh (n, H) is what reaches h = o tanh(c) from later steps, dy from outside, dc what reaches c. dc leaves as what goes to
-    the step before; what goes there through h is da W_hh.
+    dh (n, H) is what reaches h = o tanh(c) from later steps, dy from outside; both are only read. dc is what reaches c, and
+    leaves as what goes to the step before; what goes there through h is da W_hh.
     """
     n, H = dc.shape
     one = gates.dtype.type(1)

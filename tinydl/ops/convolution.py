@@ -54,7 +54,7 @@ def _convolve_relu(x, weight, bias, grid=None):
     def pullback(dy, needs):
         rows = math.prod(y.shape) // max(1, y.shape[1]), y.shape[1]
         dz, dbias = kernels.relu_rows_gradient(*(np.reshape(np.transpose(a, (0, 2, 3, 1)), rows) for a in (y, dy)))
-        dz = np.transpose(np.reshape(dz, (y.shape[0], *y.shape[2:], y.shape[1])), (0, 3, 1, 2))
+        dz = channels_first(np.reshape(dz, (y.shape[0], *y.shape[2:], y.shape[1])))
         return (_spread(dz, weight, grid=grid) if needs[0] else None, _correlate(x, dz, grid=grid) if needs[1] else None,
                 dbias)
 
