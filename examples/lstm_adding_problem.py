@@ -191,7 +191,7 @@ def study(seed, quick, path):
     """All three studies with one seed, drawn to path unless that is None: errors, shares of symbols, and how much of the
     last step's gradient reaches the first: {"adding": {kind: .}, "copying": {kind: .}, "gradient": {start: .}}"""
     print(f"seed {seed}\n")
-    T, hidden, steps = (30, 16, 400) if quick else (200, 64, 1600)
+    T, hidden, steps = (30, 16, 900) if quick else (200, 64, 1600)
     rates = [("RNN", 0.001), ("RNN", 0.005), ("LSTM", 0.005), ("GRU", 0.005)]
     if quick:
         rates = [("RNN", 0.001), ("LSTM", 0.02)]

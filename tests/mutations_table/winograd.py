@@ -12,7 +12,7 @@ CHAPTERS = [
         ("R, S = -(-output[0] // 2), -(-output[1] // 2)", "R, S = -(-output[0] // 2), -(-output[0] // 2)"),
     ]),
     ("tinydl/ops/convolution_products.py", WINOGRAD, [
-        ("tuple(2 - n for n in grid.start)", "tuple(1 - n for n in grid.start)"),
+        ("start = tuple(2 - n for n in grid.start)", "start = tuple(1 - n for n in grid.start)"),
         ("np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1]", "np.swapaxes(weight, 0, 1)[:, :, ::-1]"),
     ]),
     ("tinydl/kernels/winograd.py", f"{WINOGRAD} tinydl/test_kernels.py -k 'tile or winograd'", [
@@ -21,8 +21,10 @@ CHAPTERS = [
         ("whole[:, :y.shape[1], :y.shape[2]] + bias", "whole[:, :y.shape[1], :y.shape[2]]"),
         ("floor if lower <= floor else lower", "lower"),
         ("floor if upper <= floor else upper", "upper"),
-        ("skipped, start = max(0, -left) * C, max(0, left) * C", "skipped, start = 0, max(0, left) * C"),
-        ("tiles[u, 2, b, i, j, c] = next_even[c] - odd[c]", "tiles[u, 2, b, i, j, c] = odd[c] - next_even[c]"),
+        ("for w in range(max(0, left), min(2 * S + 2, W + left))", "for w in range(max(0, left), min(2 * S + 1, W + left))"),
+        ("third[q] = next_even[q] - odd[q]", "third[q] = odd[q] - next_even[q]"),
+        ("third[q] = three[q] - two[q]", "third[q] = two[q] - three[q]"),
+        ("if v < 0 or v >= H:\n                lines[h] = 0", "if v < 0 or v >= H:\n                pass"),
         ("for q in range(min(2, N - 2 * j)):", "for q in range(min(1, N - 2 * j)):"),
         ("if 2 * j + q >= N:", "if 2 * j + q > N:"),
     ]),

@@ -154,6 +154,11 @@ def windows(forward, geometry):
     return make
 
 
+def one_channel(M, N, K, R, *moves):
+    """n images (5, 4) of one channel and their columns."""
+    return lambda rng, dtype, n: (normal(rng, dtype, n, 5, 4), normal(rng, dtype, K, R, n, M, N), *moves)
+
+
 WINDOWS = [(1, 5, 4, 3, 3, 1, 1, 1, 1, 1, 1), (2, 2, 2, 2, 3, 2, 1, 0, 0, 1, 1), (4, 3, 1, 1, 2, 2, 3, 0, 1, 1, 4),
            (1, 3, 6, 3, 2, 1, 1, 0, 2, 1, 3)]
 
@@ -163,6 +168,12 @@ def few_values(rng, dtype, n):
     x = rng.integers(0, 4, (n, 5, 4, 3)).astype(dtype)
     x[rng.random(x.shape) < 0.01] = np.nan
     return x
+
+
+def pooled(M, N, *steps):
+    """Such images, and what their largest numbers and the places of these overwrite."""
+    return lambda rng, dtype, n: (few_values(rng, dtype, n), normal(rng, dtype, n, M, N, 3),
+                                  np.full((n, M, N, 3), 7, np.int32), *steps)
 
 
 def tiled(kernel, R, S, *places, least=-np.inf):
@@ -272,16 +283,18 @@ CASES = {
     "channel_map": lambda rng, dtype, n: (normal(rng, dtype, 9 * n, D), normal(rng, dtype, 9 * n, D),
                                           *(normal(rng, dtype, D) for _ in range(4))),
     "im2row": [windows(True, geometry) for geometry in WINDOWS],
+    "im2col": [one_channel(*geometry) for geometry in ((5, 4, 3, 3, 1, 1, 1, 1, 1, 1), (2, 3, 2, 3, 2, 2, 0, 1, 1, 1),
+                                                       (3, 9, 1, 2, 2, 1, 0, 3, 1, 2), (3, 2, 2, 1, 1, 3, 1, 1, 2, 1))],
     "row2im": [windows(False, geometry) for geometry in WINDOWS],
     "image_tiles": [tiled("image_tiles", *places) for places in ((3, 2, 1, 1), (2, 1, 0, 0), (2, 2, -2, 1), (4, 3, 3, -1))],
     "tile_results": [tiled("tile_results", 2, 3, *size, least=least) for size in ((4, 6), (3, 5), (4, 5), (3, 6))
                      for least in (-np.inf, 0.0)],
     "result_tiles": [tiled("result_tiles", 2, 3, *size) for size in ((4, 6), (3, 5), (4, 5), (3, 6))],
-    "max_places": [lambda rng, dtype, n, g=geometry: (few_values(rng, dtype, n), *g)
-                   for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 3, 2, 2, 2, 2, 0, 1, 1, 1),
-                                    (3, 4, 3, 3, 2, 1, 1, 1, 1, 1), (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
+    "max_places": [pooled(*geometry) for geometry in ((2, 2, 2, 2, 2, 2, 0, 0, 1, 1), (3, 3, 2, 2, 2, 2, 0, 1, 1, 1),
+                                                      (3, 4, 3, 3, 2, 1, 1, 1, 1, 1), (1, 3, 1, 2, 1, 1, 0, 1, 1, 2))],
     "pick_places": lambda rng, dtype, n: (normal(rng, dtype, n, 20, 3), rng.integers(0, 20, (n, 6, 3), np.int32)),
-    "put_places": lambda rng, dtype, n: (normal(rng, dtype, n, 6, 3), rng.integers(0, 20, (n, 6, 3), np.int32), 20),
+    "put_places": lambda rng, dtype, n: (normal(rng, dtype, n, 6, 3), rng.integers(0, 20, (n, 6, 3), np.int32),
+                                           normal(rng, dtype, n, 20, 3)),
     "window_means": [means(None, *bounds) for bounds in BOUNDS],
     "spread_means": [means((5, 4), *bounds) for bounds in BOUNDS],
 }

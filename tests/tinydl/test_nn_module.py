@@ -278,10 +278,13 @@ def test_repr_of_layers(module, text):
     ([nn.Linear(3, 2), nn.ReLU()], "linear_relu"),
     ([nn.Conv2d(2, 3, 2, padding=1), nn.ReLU(), nn.Conv2d(3, 2, (1, 2), bias=False), nn.ReLU(),
       nn.Conv2d(2, 4, 2, stride=2, groups=2), nn.ReLU()], "convolve_relu"),
-    ([nn.Conv2d(2, 32, 1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()], "convolve_relu")])
+    ([nn.Conv2d(2, 32, 1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()], "convolve_relu"),
+    ([nn.Conv2d(2, 32, 1), nn.ReLU(), nn.MaxPool2d(2, 1), nn.Conv2d(32, 33, 3, (1, 2), 1), nn.ReLU(),
+      nn.MaxPool2d((2, 3), (1, 2), (0, 1))], "convolve_relu_pool"),
+    ([nn.Linear(3, 2), nn.ReLU(), nn.MaxPool2d(1), nn.Conv2d(2, 2, 1, bias=False), nn.ReLU(), nn.MaxPool2d(2)], "pick")])
 def test_a_layer_and_its_relu_are_one_operation_with_the_same_numbers(layers, last):
     net = nn.Sequential(*layers)
-    shape = (2, 2, 4, 5) if isinstance(layers[0], nn.Conv2d) else (6, 3)
+    shape = (2, 2, 4, 5) if isinstance(layers[0], nn.Conv2d) else (2, 2, 4, 3) if last == "pick" else (6, 3)
     x = Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32), requires_grad=True)
     y = net(x)
     node = y._node.inputs[0]._node if y._node.name == "laid" else y._node

@@ -333,6 +333,14 @@ CASES = {
                   lambda x, y: correlated(x, y, GRID))],
     "conv2d_relu": [(lambda x, w, b, o=options: ops.conv2d_relu(x, w, b, *o), [signed(*x), signed(*w), signed(w[0])],
                      lambda x, w, b, o=options: np.maximum(convolved(x, w, b, *o), 0)) for x, w, *options in PLACES],
+    "conv2d_relu_max_pool2d": [
+        (lambda x, w, b, o=options, p=pool: ops.conv2d_relu_max_pool2d(x, w, b, *o, pool=p),
+         [signed(*x), signed(*w), signed(w[0])],
+         lambda x, w, b, o=options, p=pool: pooled(max, np.maximum(convolved(x, w, b, *o), 0), *p))
+        for x, w, options, pool in (((2, 2, 5, 5), (3, 2, 2, 2), (), (2,)),
+                                    ((1, 4, 3, 4), (2, 2, 2, 2), (1, 1, 1, 2), (3, 2, 1)),
+                                    ((2, 1, 4, 5), (2, 1, 3, 3), (1, 1), ((2, 3), 1, (0, 1), (1, 2))),
+                                    ((0, 1, 3, 3), (2, 1, 2, 2), (), (2,)))],
     "conv_transpose2d": [(lambda x, w, b: ops.conv_transpose2d(x, w, b, 2, 1, 1),
                           [signed(1, 2, 2, 3), signed(2, 1, 3, 2), signed(1)],
                           lambda x, w, b: transposed(x, w, b, 2, 1, 1)),

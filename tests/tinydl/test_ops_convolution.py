@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import tinydl
 from tinydl import Tensor, kernels, ops
 from tinydl.ops.convolution import _convolve, _correlate, _spread
-from tinydl.ops.convolution_products import Grid, _blocks
+from tinydl.ops.convolution_products import Grid, blocks
 
 
 def pair(value):
@@ -131,7 +131,7 @@ def test_blocks_of_images_do_not_show(rng, monkeypatch):
     grid = Grid((6, 5), (3, 3), (6, 5), (1, 1), (1, 1), (1, 1), 2)
     whole = [_convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)]
     monkeypatch.setattr(ops.convolution_products, "BLOCK", 2 * 6 * 5 * 9 * 4)  # two images, and one at the end
-    assert [(images.start, images.stop) for images, _ in _blocks(slice(0, 7), 4, grid)] == [(0, 2), (2, 4), (4, 6), (6, 7)]
+    assert [(images.start, images.stop) for images in blocks(7, 6 * 5 * 9 * 4)] == [(0, 2), (2, 4), (4, 6), (6, 7)]
     for one, other in zip(whole, [_convolve(x, w, grid=grid), _spread(y, w, grid=grid), _correlate(x, y, grid=grid)],
                           strict=True):
         np.testing.assert_allclose(one, other, atol=1e-12)

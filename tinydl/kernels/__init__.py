@@ -1,7 +1,7 @@
 """Compiled inner loops, each beside its readable NumPy twin: see `registry`."""
 
 from .attention import normalize_rows, shift_rows, softmax_rows_gradient
-from .convolution import im2row, row2im
+from .convolution import im2col, im2row, row2im
 from .elementwise import (add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient, tanh_gradient,
                           tanh_rows)
 from .recurrence import gru_gradient, gru_step, lstm_gradient, lstm_step

@@ -59,6 +59,44 @@ def im2row(x, rows, s, t, top, left, d, e):
         copy_image(b)
 
 
+def _im2col_reference(x, columns, *geometry):
+    rows = np.transpose(columns, (2, 3, 4, 0, 1))[None, ..., None]
+    _im2row_reference(x[..., None], rows, *geometry)
+
+
+@kernel(_im2col_reference)
+def im2col(x, columns, s, t, top, left, d, e):
+    """columns[k, r, b, m, n] = x[b, m s + k d - top, n t + r e - left], 0 outside of the image: of one channel.
+
+    What one cell meets along a row of the output is a run of the image, longer than any within a window.
+    """
+    K, R, B, M, N = columns.shape
+    H, W = x.shape[1], x.shape[2]
+    zero = columns.dtype.type(0)
+    for k in range(K):
+        for r in range(R):
+            first = r * e - left
+            start = min(N, max(0, (t - 1 - first) // t))  # from here on n t + first >= 0,
+            stop = max(start, min(N, (W - 1 - first) // t + 1))  # and up to here it is < W
+            for b in range(B):
+                for m in range(M):
+                    v, run = m * s + k * d - top, columns[k, r, b, m]
+                    if v < 0 or v >= H:
+                        run[:] = zero
+                        continue
+                    line = x[b, v]
+                    for n in range(start):
+                        run[n] = zero
+                    if t == 1:
+                        for n in range(start, stop):
+                            run[n] = line[n + first]
+                    else:
+                        for n in range(start, stop):
+                            run[n] = line[n * t + first]
+                    for n in range(stop, N):
+                        run[n] = zero
+
+
 def _row2im_reference(rows, x, s, t, top, left, d, e):
     inside, windows = _padded(x, rows, s, t, top, left, d, e)
     for k, r, window in windows:

@@ -10,31 +10,31 @@ from .registry import kernel, prange
 FEW = 1 << 15  # results; below, waking the other cores costs what they save
 
 
-def _max_places_reference(x, M, N, K, R, s, t, top, left, d, e):
-    B, H, W, C = x.shape
+def _max_places_reference(x, y, places, K, R, s, t, top, left, d, e):
+    (B, H, W, C), (M, N) = x.shape, y.shape[1:3]
     around = np.full((B, max((M - 1) * s + (K - 1) * d + 1, top + H), max((N - 1) * t + (R - 1) * e + 1, left + W), C),
                      -np.inf, x.dtype)
     around[:, top:top + H, left:left + W] = x
-    largest, places = np.full((B, M, N, C), -np.inf, x.dtype), np.full((B, M, N, C), -1, np.int32)
+    y[...], places[...] = -np.inf, -1
     for k in range(K):
         for r in range(R):
             window = around[:, k * d:k * d + (M - 1) * s + 1:s, r * e:r * e + (N - 1) * t + 1:t]
             v, w = np.arange(M) * s + k * d - top, np.arange(N) * t + r * e - left
             inside = ((v >= 0) & (v < H))[:, None] & ((w >= 0) & (w < W))
-            larger = ((places < 0) | (window > largest) | np.isnan(window)) & inside[:, :, None]
-            largest = np.where(larger, window, largest)
-            places = np.where(larger, (v[:, None] * W + w)[:, :, None].astype(np.int32), places)
-    return largest, places
+            larger = ((places < 0) | (window > y) | np.isnan(window)) & inside[:, :, None]
+            y[...] = np.where(larger, window, y)
+            places[...] = np.where(larger, (v[:, None] * W + w)[:, :, None], places)
 
 
-@kernel(_max_places_reference, parallel=True)
-def max_places(x, M, N, K, R, s, t, top, left, d, e):
-    """y[b, m, n, c] = the largest x[b, v, w, c], v = m s + k d - top, w = n t + r e - left, and v W + w of the first such.
+@kernel(_max_places_reference)
+def max_places(x, y, places, K, R, s, t, top, left, d, e):
+    """y[b, m, n, c] = the largest x[b, v, w, c], v = m s + k d - top, w = n t + r e - left; places: of the first such
 
-    Over the cells (k, r), k < K, r < R, that are inside the image; nan counts as largest. (B, H, W, C) -> twice (B, M, N, C)
+    Over the cells (k, r), k < K, r < R, that are inside the image; nan counts as largest.  x (B, H, W, C), the others
+    (B, M, N, C).
     """
     B, H, W, C = x.shape
-    y, places = np.empty((B, M, N, C), x.dtype), np.empty((B, M, N, C), np.int32)
+    M, N = y.shape[1], y.shape[2]
 
     def search_four(b, v, w, largest, place):  # windows of 2 x 2 inside of the image: no number is written twice
         one, two, three, four = x[b, v, w], x[b, v, w + 1], x[b, v + 1, w], x[b, v + 1, w + 1]
@@ -70,13 +70,8 @@ def max_places(x, M, N, K, R, s, t, top, left, d, e):
                                 largest[c] = value if larger else largest[c]
                                 place[c] = here if larger else place[c]
 
-    if places.size < FEW:
-        for b in range(B):
-            search_image(b)
-    else:
-        for b in prange(B):
-            search_image(b)
-    return y, places
+    for b in range(B):
+        search_image(b)
 
 
 def _pick_places_reference(x, places):
@@ -103,32 +98,20 @@ def pick_places(x, places):
     return y
 
 
-def _put_places_reference(y, places, V):
-    B, _, C = places.shape
-    x = np.zeros((B, V, C), y.dtype)
-    np.add.at(x, (np.arange(B)[:, None, None], places, np.arange(C)), y)
-    return x
+def _put_places_reference(y, places, x):
+    x[...] = 0
+    np.add.at(x, (np.arange(len(x))[:, None, None], places, np.arange(x.shape[2])), y)
 
 
-@kernel(_put_places_reference, parallel=True)
-def put_places(y, places, V):
-    """x = 0;   x[b, places[b, p, c], c] += y[b, p, c]: the adjoint of pick_places.  (B, P, C), (B, P, C) -> (B, V, C)"""
+@kernel(_put_places_reference)
+def put_places(y, places, x):
+    """x = 0;   x[b, places[b, p, c], c] += y[b, p, c]: the adjoint of pick_places.  y (B, P, C), x (B, V, C)"""
     B, P, C = places.shape
-    x = np.empty((B, V, C), y.dtype)
-
-    def put_image(b):
+    for b in range(B):
         x[b] = 0
         for p in range(P):
             for c in range(C):
                 x[b, places[b, p, c], c] += y[b, p, c]
-
-    if places.size < FEW:
-        for b in range(B):
-            put_image(b)
-    else:
-        for b in prange(B):
-            put_image(b)
-    return x
 
 
 def _covers(start, stop, length):

@@ -31,39 +31,43 @@ def _image_tiles_reference(x, tiles, top, left):
 def image_tiles(x, tiles, top, left):
     """tiles[:, :, b, i, j, c] = B' d B,   d[a, e] = x[b, 2 i + a - top, 2 j + e - left, c], 0 outside of the image."""
     B, R, S, C = tiles.shape[2:]
-    H, W = x.shape[1], x.shape[2]
-    skipped, start = max(0, -left) * C, max(0, left) * C
-    count = min(W * C - skipped, (2 * S + 2) * C - start)
-    lines, outside = x.reshape(B, H, W * C), np.zeros(count, x.dtype)
-
-    def line(b, v):
-        return lines[b, v, skipped:skipped + count] if 0 <= v < H else outside
+    H, W, run = x.shape[1], x.shape[2], S * C
+    flat = tiles.reshape(4, 4, B, R, run)
 
     def cut_image(b):
-        down = np.zeros((4, S + 1, 2, C), tiles.dtype)  # B' d, for one row of tiles; what is left and right of it stays 0
-        around = down.reshape(4, (2 * S + 2) * C)[:, start:start + count]
+        line, lines = np.zeros((2, run + C), tiles.dtype), np.empty((2 * R + 2, 4, run), tiles.dtype)
+        even, odd, next_even, next_odd = line[0], line[1], line[0, C:], line[1, C:]  # every other place of one row of x
+        for h in range(2 * R + 2):  # d B, for one row of places
+            v = h - top
+            if v < 0 or v >= H:
+                lines[h] = 0
+                continue
+            for w in range(max(0, left), min(2 * S + 2, W + left)):  # what is left and right of them stays 0
+                at, place = (w >> 1) * C, x[b, v, w - left]
+                half = line[w & 1, at:at + C]
+                for c in range(C):
+                    half[c] = place[c]
+            first, second, third, fourth = lines[h, 0], lines[h, 1], lines[h, 2], lines[h, 3]
+            for q in range(run):
+                first[q] = even[q] - next_even[q]
+            for q in range(run):
+                second[q] = odd[q] + next_even[q]
+            for q in range(run):
+                third[q] = next_even[q] - odd[q]
+            for q in range(run):
+                fourth[q] = odd[q] - next_odd[q]
         for i in range(R):
-            v = 2 * i - top
-            first, second, third, fourth = line(b, v), line(b, v + 1), line(b, v + 2), line(b, v + 3)
-            for q in range(count):
-                around[0, q] = first[q] - third[q]
-            for q in range(count):
-                around[1, q] = second[q] + third[q]
-            for q in range(count):
-                around[2, q] = third[q] - second[q]
-            for q in range(count):
-                around[3, q] = second[q] - fourth[q]
             for u in range(4):
-                for j in range(S):
-                    even, odd, next_even, next_odd = down[u, j, 0], down[u, j, 1], down[u, j + 1, 0], down[u, j + 1, 1]
-                    for c in range(C):
-                        tiles[u, 0, b, i, j, c] = even[c] - next_even[c]
-                    for c in range(C):
-                        tiles[u, 1, b, i, j, c] = odd[c] + next_even[c]
-                    for c in range(C):
-                        tiles[u, 2, b, i, j, c] = next_even[c] - odd[c]
-                    for c in range(C):
-                        tiles[u, 3, b, i, j, c] = odd[c] - next_odd[c]
+                one, two, three, four = lines[2 * i, u], lines[2 * i + 1, u], lines[2 * i + 2, u], lines[2 * i + 3, u]
+                first, second, third, fourth = flat[0, u, b, i], flat[1, u, b, i], flat[2, u, b, i], flat[3, u, b, i]
+                for q in range(run):
+                    first[q] = one[q] - three[q]
+                for q in range(run):
+                    second[q] = two[q] + three[q]
+                for q in range(run):
+                    third[q] = three[q] - two[q]
+                for q in range(run):
+                    fourth[q] = two[q] - four[q]
 
     for b in range(B):
         cut_image(b)

@@ -4,6 +4,7 @@ from .activation import ReLU
 from .convolution import Conv2d
 from .linear import Linear
 from .module import Module
+from .pooling import MaxPool2d
 
 
 class _Row(Module):
@@ -35,7 +36,8 @@ class Sequential(_Row):
     """y = f_n(... f_2(f_1(x))): the lecture's network h_{n+1} = f_Wn(h_n), in its order.
 
     Takes the modules, or one dictionary of them with the names that they shall have. A slice shares its modules with the
-    whole, and keeps their names. A Linear or a Conv2d and the ReLU after it run as one operation, `rectified`.
+    whole, and keeps their names. A Linear or a Conv2d and the ReLU after it, of a Conv2d the MaxPool2d after that,
+    too, run as one operation, `rectified`.
     """
 
     def __init__(self, *modules):
@@ -50,13 +52,16 @@ class Sequential(_Row):
             self.add_module(name, module)
 
     def forward(self, x):
-        modules, done = list(self), False
-        for module, after in zip(modules, [*modules[1:], None], strict=False):
-            if not done:
-                done = type(module) in (Linear, Conv2d) and type(after) is ReLU and module.bias is not None
-                x = module.rectified(x) if done else module(x)
+        modules = list(self)
+        while modules:
+            first, *kinds = modules[0], *map(type, modules[1:3])
+            if type(first) not in (Linear, Conv2d) or first.bias is None or kinds[:1] != [ReLU]:
+                x, done = first(x), 1
+            elif type(first) is Conv2d and kinds[1:] == [MaxPool2d]:
+                x, done = first.rectified(x, pool=modules[2]), 3
             else:
-                done = False
+                x, done = first.rectified(x), 2
+            del modules[:done]
         return x
 
     def __getitem__(self, index):

@@ -73,9 +73,12 @@ class Conv2d(_Convolution):
     def forward(self, x):
         return ops.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
-    def rectified(self, x):
-        """relu(self(x)) as one operation, of a layer with a bias."""
-        return ops.conv2d_relu(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    def rectified(self, x, pool=None):
+        """relu(self(x)) as one operation, or pool(relu(self(x))) with a MaxPool2d; of a layer with a bias."""
+        given = x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        if pool is None:
+            return ops.conv2d_relu(*given)
+        return ops.conv2d_relu_max_pool2d(*given, (pool.kernel_size, pool.stride, pool.padding, pool.dilation))
 
 
 class ConvTranspose2d(_Convolution):

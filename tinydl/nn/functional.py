@@ -19,6 +19,7 @@ from ..ops import (
     conv1d,
     conv2d,
     conv2d_relu,
+    conv2d_relu_max_pool2d,
     conv_transpose2d,
     cross_entropy,
     gelu,
@@ -145,10 +146,11 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
 
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "avg_pool1d", "avg_pool2d", "batch_norm", "binary_cross_entropy",
-           "binary_cross_entropy_with_logits", "bpr_loss", "conv1d", "conv2d", "conv2d_relu", "conv_transpose2d",
-           "cross_entropy", "dropout", "elu", "embedding", "embedding_bag", "gelu", "huber_loss", "kl_div", "l1_loss",
-           "layer_norm", "leaky_relu", "linear", "linear_relu", "log_softmax", "logsigmoid", "max_pool1d", "max_pool2d",
-           "mse_loss", "nll_loss", "relu", "scaled_dot_product_attention", "sigmoid", "silu", "softmax", "softplus", "tanh"]
+           "binary_cross_entropy_with_logits", "bpr_loss", "conv1d", "conv2d", "conv2d_relu", "conv2d_relu_max_pool2d",
+           "conv_transpose2d", "cross_entropy", "dropout", "elu", "embedding", "embedding_bag", "gelu", "huber_loss",
+           "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "linear_relu", "log_softmax", "logsigmoid",
+           "max_pool1d", "max_pool2d", "mse_loss", "nll_loss", "relu", "scaled_dot_product_attention", "sigmoid", "silu",
+           "softmax", "softplus", "tanh"]
 
 
 def __getattr__(name):

@@ -5,6 +5,7 @@ from .arithmetic import (absolute, add, astype, clip, cos, divide, erf, exp, exp
                          negative, power, sin, sqrt, square, subtract, where)
 from .attention import attention, attention_weights, masked_softmax, self_attention
 from .convolution import conv1d, conv2d, conv2d_relu, conv_transpose2d
+from .convolution_pooling import conv2d_relu_max_pool2d
 from .indexing import embedding, embedding_bag, gather, getitem, scatter, take
 from .linear_algebra import einsum, linear, linear_relu, matmul
 from .loss import (binary_cross_entropy, binary_cross_entropy_with_logits, bpr_loss, cross_entropy, huber_loss, kl_div,

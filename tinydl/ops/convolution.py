@@ -42,6 +42,13 @@ def _convolve(x, weight, bias=None, grid=None):
     return (y, lambda dy: _spread(dy, weight, grid=grid), lambda dy: _correlate(x, dy, grid=grid), _channel_totals)
 
 
+def relu_gradient(y, dy):
+    """(dz, dbias) of images y = max(0, z + bias): dz = dy where y > 0, else 0, and the sum of each of its channels."""
+    rows = math.prod(y.shape) // max(1, y.shape[1]), y.shape[1]
+    dz, dbias = kernels.relu_rows_gradient(*(np.reshape(np.transpose(a, (0, 2, 3, 1)), rows) for a in (y, dy)))
+    return channels_first(np.reshape(dz, (y.shape[0], *y.shape[2:], y.shape[1]))), dbias
+
+
 @op(joint=True)
 def _convolve_relu(x, weight, bias, grid=None):
     """y = max(0, bias + W * x);   dz = dy where y > 0, else 0;   dx = spread(dz, W),   dW = correlate(x, dz)
@@ -52,9 +59,7 @@ def _convolve_relu(x, weight, bias, grid=None):
                  x, weight, bias)
 
     def pullback(dy, needs):
-        rows = math.prod(y.shape) // max(1, y.shape[1]), y.shape[1]
-        dz, dbias = kernels.relu_rows_gradient(*(np.reshape(np.transpose(a, (0, 2, 3, 1)), rows) for a in (y, dy)))
-        dz = channels_first(np.reshape(dz, (y.shape[0], *y.shape[2:], y.shape[1])))
+        dz, dbias = relu_gradient(y, dy)
         return (_spread(dz, weight, grid=grid) if needs[0] else None, _correlate(x, dz, grid=grid) if needs[1] else None,
                 dbias)
 
@@ -101,7 +106,7 @@ def _check_weight(name, weight, bias, dims, groups, outputs):
                          "result")
 
 
-def _convolution(name, dims, x, weight, bias, stride, padding, dilation, groups, convolve=_convolve):
+def convolution(name, dims, x, weight, bias, stride, padding, dilation, groups, convolve=_convolve):
     groups, = sizes(name, "groups", groups, 1)
     stride, dilation = sizes(name, "stride", stride, dims), sizes(name, "dilation", dilation, dims)
     _check_weight(name, weight, bias, dims, groups, len(weight))
@@ -127,7 +132,7 @@ def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     M = floor((T + 2 padding - dilation (K - 1) - 1) / stride) + 1. padding: a number of zeros at both ends, "valid" (none)
     or "same" (M = T).
     """
-    return _convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
@@ -137,12 +142,12 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     padding (p, q) and dilation (d, e) are numbers or pairs; padding also "valid" (none) or "same" (M = H, N = W). As
     everywhere in deep learning this is mathematics' correlation: the weight is not turned round (LeCun et al. 1998).
     """
-    return _convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d_relu(x, weight, bias, stride=1, padding=0, dilation=1, groups=1):
     """max(0, conv2d(...)) with the same numbers, in three passes less over the images."""
-    return _convolution("conv2d_relu", 2, x, weight, bias, stride, padding, dilation, groups, _convolve_relu)
+    return convolution("conv2d_relu", 2, x, weight, bias, stride, padding, dilation, groups, _convolve_relu)
 
 
 def conv_transpose2d(x, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1):

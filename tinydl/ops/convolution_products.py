@@ -41,19 +41,22 @@ def channels_first(x):
     return np.transpose(x, (0, 3, 1, 2))
 
 
-def _in_parts(run, B, weight, grid):
+def pixels(x):
+    """(B, H, W, C) -> (B, H W, C)"""
+    return np.reshape(x, (len(x), x.shape[1] * x.shape[2], x.shape[3]))
+
+
+def in_parts(run, B, weight, grid):
     """run(images), slices of B, side by side, as many as there is work for."""
     work = B * math.prod(grid.output) * math.prod(weight)
     kernels.side_by_side(run, kernels.cuts(B, max(1, min(B, PARTS, work // LEAST))))
 
 
-def _blocks(images, C, grid):
-    """(some of the images as a slice, memory for their rows' shape) of every block."""
-    one = math.prod(grid.output) * math.prod(grid.cells) * C
+def blocks(images, one):
+    """Slices of `images`, a slice or a number, of which each takes `one` number an image and at most BLOCK in all."""
+    images = images if isinstance(images, slice) else slice(0, images)
     step = max(1, BLOCK // max(1, one))
-    for start in range(images.start, images.stop, step):
-        end = min(images.stop, start + step)
-        yield slice(start, end), (grid.groups, end - start, *grid.output, *grid.cells, C // grid.groups)
+    return [slice(start, min(images.stop, start + step)) for start in range(images.start, images.stop, step)]
 
 
 def _by_group(y, grid):
@@ -68,80 +71,110 @@ def _matrix(weight, grid):
     return np.reshape(np.transpose(split, (0, 3, 4, 2, 1)), (grid.groups, K * R * C, out // grid.groups))
 
 
-def _rows(x, shape, grid):
+def _rows(x, grid):
     """The windows of x (B, H, W, C) as (G, B M N, K R C/G)."""
-    rows = np.empty(shape, x.dtype)
-    kernels.im2row(x, rows, *grid.stride, *grid.start, *grid.dilation)
-    return _flat(rows)
+    (B, C), G = (len(x), x.shape[3]), grid.groups
+    geometry = *grid.stride, *grid.start, *grid.dilation
+    if C == 1:
+        columns = np.empty((*grid.cells, B, *grid.output), x.dtype)
+        kernels.im2col(x[..., 0], columns, *geometry)
+        return np.swapaxes(np.reshape(columns, (1, math.prod(grid.cells), B * math.prod(grid.output))), 1, 2)
+    rows = np.empty((G, B, *grid.output, *grid.cells, C // G), x.dtype)
+    kernels.im2row(x, rows, *geometry)
+    return np.reshape(rows, (G, B * math.prod(grid.output), math.prod(grid.cells) * C // G))
 
 
-def _flat(rows):
-    return np.reshape(rows, (len(rows), math.prod(rows.shape[1:4]), math.prod(rows.shape[4:])))
+# ------------------------------------------------------------------------------------------------ some images
+def _row_length(C, grid):
+    """How many numbers the rows of one image have."""
+    return math.prod(grid.output) * math.prod(grid.cells) * C
 
 
-def convolved(x, weight, bias=None, grid=None, rectified=False):
-    (B, C), out = x.shape[:2], len(weight)
-    x, y = channels_last(x), np.empty((B, *grid.output, out), np.result_type(x, weight))
-    bias = None if bias is None else np.asarray(bias, y.dtype)
+def convolver(weight, bias, grid, dtype, rectified):
+    """convolve(x, y): y = W * x + bias, or the ReLU of it, of images with their channels last."""
+    out, C = len(weight), weight.shape[1] * grid.groups
+    bias = None if bias is None else np.asarray(bias, dtype)
     if winograd.suits(C, out, grid):
-        cells = winograd.cells(weight, y.dtype)
-        more = bias, grid.start, 0.0 if rectified else -math.inf
-        _in_parts(lambda images: winograd.convolve(x[images], cells, *more, y[images]), B, weight.shape, grid)
-        return channels_first(y)
+        cells, least = winograd.cells(weight, dtype), 0.0 if rectified else -math.inf
+        return lambda x, y: winograd.convolve(x, cells, bias, grid.start, least, y)
     matrix, add = _matrix(weight, grid), kernels.add_rows_relu if rectified else kernels.add_rows
 
-    def convolve(images):
-        for block, shape in _blocks(images, C, grid):
+    def convolve(x, y):
+        for block in blocks(len(x), _row_length(C, grid)):
             part = y[block]
-            np.matmul(_rows(x[block], shape, grid), matrix, out=_by_group(part, grid))
+            np.matmul(_rows(x[block], grid), matrix, out=_by_group(part, grid))
             if bias is not None:
                 add(np.reshape(part, (math.prod(part.shape[:3]), out)), bias)
 
-    _in_parts(convolve, B, weight.shape, grid)
+    return convolve
+
+
+def spreader(weight, grid, dtype):
+    """spread(y, x): x = W' y of images with their channels last."""
+    C = weight.shape[1] * grid.groups
+    if winograd.suits(C, len(weight), grid):  # a convolution again, with W turned round
+        cells = winograd.cells(np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1], dtype)
+        start = tuple(2 - n for n in grid.start)
+        return lambda y, x: winograd.convolve(y, cells, None, start, -math.inf, x)
+    matrix = np.swapaxes(_matrix(weight, grid), 1, 2)
+
+    def spread(y, x):
+        for block in blocks(len(y), _row_length(C, grid)):
+            rows = np.matmul(_by_group(y[block], grid), matrix)
+            rows = np.reshape(rows, (grid.groups, len(y[block]), *grid.output, *grid.cells, C // grid.groups))
+            kernels.row2im(rows, x[block], *grid.stride, *grid.start, *grid.dilation)
+
+    return spread
+
+
+def correlator(C, out, grid, dtype):
+    """(correlate(x, y) -> what some images add to x ** y, the function from the sum of all that to W)"""
+    if winograd.suits(C, out, grid):
+        return lambda x, y: winograd.correlate(x, y, grid.start, dtype), winograd.weight
+    G = grid.groups
+
+    def correlate(x, y):
+        matrix = np.zeros((G, math.prod(grid.cells) * C // G, out // G), dtype)
+        for block in blocks(len(x), _row_length(C, grid)):
+            matrix += np.matmul(np.swapaxes(_rows(x[block], grid), 1, 2), _by_group(y[block], grid))
+        return matrix
+
+    def weight(matrix):
+        split = np.reshape(matrix, (G, *grid.cells, C // G, out // G))
+        return np.reshape(np.transpose(split, (0, 4, 3, 1, 2)), (out, C // G, *grid.cells))
+
+    return correlate, weight
+
+
+def total(found):
+    """The sum of {first image: what its part found}, in the order of the images."""
+    return functools.reduce(np.add, [found[start] for start in sorted(found)])
+
+
+# ------------------------------------------------------------------------------------------------ the three products
+def convolved(x, weight, bias=None, grid=None, rectified=False):
+    B, dtype = len(x), np.result_type(x, weight)
+    x, y = channels_last(x), np.empty((B, *grid.output, len(weight)), dtype)
+    convolve = convolver(weight, bias, grid, dtype, rectified)
+    in_parts(lambda images: convolve(x[images], y[images]), B, weight.shape, grid)
     return channels_first(y)
 
 
 def spreaded(y, weight, grid):
-    B, C = len(y), weight.shape[1] * grid.groups
-    y, x = channels_last(y), np.empty((B, *grid.image, C), np.result_type(y, weight))
-    if winograd.suits(C, len(weight), grid):  # a convolution again, with W turned round
-        cells = winograd.cells(np.swapaxes(weight, 0, 1)[:, :, ::-1, ::-1], x.dtype)
-        more = None, tuple(2 - n for n in grid.start), -math.inf
-        _in_parts(lambda images: winograd.convolve(y[images], cells, *more, x[images]), B, weight.shape, grid)
-        return channels_first(x)
-    matrix = np.swapaxes(_matrix(weight, grid), 1, 2)
-
-    def spread(images):
-        for block, shape in _blocks(images, C, grid):
-            rows = np.reshape(np.matmul(_by_group(y[block], grid), matrix), shape)
-            kernels.row2im(rows, x[block], *grid.stride, *grid.start, *grid.dilation)
-
-    _in_parts(spread, B, weight.shape, grid)
+    B, dtype = len(y), np.result_type(y, weight)
+    y, x = channels_last(y), np.empty((B, *grid.image, weight.shape[1] * grid.groups), dtype)
+    spread = spreader(weight, grid, dtype)
+    in_parts(lambda images: spread(y[images], x[images]), B, weight.shape, grid)
     return channels_first(x)
 
 
 def correlated(x, y, grid):
-    (B, C), out, G = x.shape[:2], y.shape[1], grid.groups
-    weight, dtype, found = (out, C // G, *grid.cells), np.result_type(x, y), {}
-    x, y = channels_last(x), channels_last(y)
-    if winograd.suits(C, out, grid):
-        def correlate(images):
-            found[images.start] = winograd.correlate(x[images], y[images], grid.start, dtype)
+    (B, C), out, found = x.shape[:2], y.shape[1], {}
+    x, y, dtype = channels_last(x), channels_last(y), np.result_type(x, y)
+    correlate, weight = correlator(C, out, grid, dtype)
 
-        _in_parts(correlate, B, weight, grid)
-        return winograd.weight(_total(found))
+    def run(images):
+        found[images.start] = correlate(x[images], y[images])
 
-    def correlate_rows(images):
-        matrix = np.zeros((G, math.prod(grid.cells) * C // G, out // G), dtype)
-        for block, shape in _blocks(images, C, grid):
-            matrix += np.matmul(np.swapaxes(_rows(x[block], shape, grid), 1, 2), _by_group(y[block], grid))
-        found[images.start] = matrix
-
-    _in_parts(correlate_rows, B, weight, grid)
-    split = np.reshape(_total(found), (G, *grid.cells, C // G, out // G))
-    return np.reshape(np.transpose(split, (0, 4, 3, 1, 2)), weight)
-
-
-def _total(found):
-    """The sum of {first image: what its part found}, in the order of the images."""
-    return functools.reduce(np.add, [found[start] for start in sorted(found)])
+    in_parts(run, B, (out, C // grid.groups, *grid.cells), grid)
+    return weight(total(found))

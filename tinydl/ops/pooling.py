@@ -1,19 +1,29 @@
 """Sub-sampling: a window of each channel becomes one number, its largest or its mean. Images as in `convolution.py`."""
 
-import math
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import kernels
 from ..op import op
 from ..tensor import Tensor
-from .convolution_products import channels_first, channels_last
+from .convolution_products import channels_first, channels_last, pixels
 from .windows import as_images, lifted, output_lengths, sizes
 
+LEAST = 1 << 16  # results of each part of a batch, at least
+PARTS = 4        # side by side, at most
 
-def _pixels(x):
-    """(B, H, W, C) -> (B, H W, C)"""
-    return np.reshape(x, (len(x), x.shape[1] * x.shape[2], x.shape[3]))
+
+class Windows(NamedTuple):
+    """Where windows stand on an image."""
+    output: tuple  # (M, N): how many there are
+    steps: tuple   # K, R, s, t, top, left, d, e: their cells, strides, rows and columns before the image, dilations
+
+
+def _in_parts(run, results):
+    """run(images), slices of a batch, side by side, as many as there is work for."""
+    B = len(results)
+    kernels.side_by_side(run, kernels.cuts(B, max(1, min(B, PARTS, results.size // LEAST))))
 
 
 @op(linear=True)
@@ -23,15 +33,17 @@ def _pick(x, places=None, found=None):
     found: the numbers at the places (B, M, N, C), from who has read them already.
     """
     size = x.shape[2:]
-    y = kernels.pick_places(_pixels(channels_last(x)), _pixels(places)) if found is None else found
+    y = kernels.pick_places(pixels(channels_last(x)), pixels(places)) if found is None else found
     return channels_first(np.reshape(y, places.shape)), lambda dy: _put(dy, places=places, size=size)
 
 
 @op(linear=True)
 def _put(y, places=None, size=None):
     """x = 0;   x[b, c, places[b, m, n, c]] += y[b, c, m, n];   dy = dx's numbers at the places"""
-    x = kernels.put_places(_pixels(channels_last(y)), _pixels(places), math.prod(size))
-    return channels_first(np.reshape(x, (len(x), *size, x.shape[2]))), lambda dx: _pick(dx, places=places)
+    y, places = channels_last(y), np.asarray(places)
+    x = np.empty((len(y), *size, y.shape[3]), y.dtype)
+    _in_parts(lambda some: kernels.put_places(pixels(y[some]), pixels(places[some]), pixels(x[some])), y)
+    return channels_first(x), lambda dx: _pick(dx, places=places)
 
 
 @op(linear=True)
@@ -63,17 +75,25 @@ def _steps(name, dims, kernel_size, stride, padding, dilation):
     return lifted(cells, dims, 1), lifted(stride, dims, 1), lifted(padding, dims, 0), lifted(dilation, dims, 1)
 
 
-def _max_pool(name, dims, x, kernel_size, stride, padding, dilation):
-    images, back = as_images(name, x, dims)
+def checked_windows(name, dims, image, kernel_size, stride=None, padding=0, dilation=1):
+    """The windows of a max pooling on images of size (H, W), whose sizes are as the user gave them."""
     cells, stride, padding, dilation = _steps(name, dims, kernel_size, stride, padding, dilation)
-    output = output_lengths(name, images.shape[2:], cells, stride, tuple((p, p) for p in padding), dilation)
-    for n, k, s, p, d, length in zip(images.shape[2:], cells, stride, padding, dilation, output, strict=True):
+    output = output_lengths(name, image, cells, stride, tuple((p, p) for p in padding), dilation)
+    for n, k, s, p, d, length in zip(image, cells, stride, padding, dilation, output, strict=True):
         met = np.arange(length)[:, None] * s - p + np.arange(k) * d
         if d > 1 and p > 0 and not np.all(np.any((met >= 0) & (met < n), axis=1)):
             raise ValueError(f"{name}: with kernel {k}, padding {p} and dilation {d} there are windows without a single "
                              f"cell inside of the image (length {n}), which have no maximum; take less padding or dilation")
-    values = images._data if isinstance(images, Tensor) else images
-    largest, places = kernels.max_places(channels_last(values), *output, *cells, *stride, *padding, *dilation)
+    return Windows(output, (*cells, *stride, *padding, *dilation))
+
+
+def _max_pool(name, dims, x, *options):
+    images, back = as_images(name, x, dims)
+    windows = checked_windows(name, dims, images.shape[2:], *options)
+    values = channels_last(images._data if isinstance(images, Tensor) else images)
+    largest = np.empty((len(values), *windows.output, values.shape[3]), values.dtype)
+    places = np.empty(largest.shape, np.int32)
+    _in_parts(lambda some: kernels.max_places(values[some], largest[some], places[some], *windows.steps), largest)
     return back(_pick(images, places=places, found=largest))
 
 
