@@ -275,7 +275,7 @@ def test_repr_of_layers(module, text):
 @pytest.mark.parametrize("layers, last", [
     ([nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.ReLU(), nn.Linear(4, 2)], "linear"),
     ([nn.ReLU(), nn.Linear(3, 4, bias=False), nn.ReLU(), nn.Dropout(0.0), nn.Linear(4, 2), nn.Tanh()], "tanh"),
-    ([nn.Linear(3, 2), nn.ReLU()], "linear_relu"),
+    ([nn.Linear(3, 2), nn.ReLU()], "linear_relu"), ([nn.Linear(3, 2), nn.Tanh(), nn.ReLU()], "relu"),
     ([nn.Conv2d(2, 3, 2, padding=1), nn.ReLU(), nn.Conv2d(3, 2, (1, 2), bias=False), nn.ReLU(),
       nn.Conv2d(2, 4, 2, stride=2, groups=2), nn.ReLU()], "convolve_relu"),
     ([nn.Conv2d(2, 32, 1), nn.ReLU(), nn.Conv2d(32, 32, 3, padding=1), nn.ReLU()], "convolve_relu"),
