@@ -1,7 +1,8 @@
 """Session-based recommendation: what does somebody click next, whose name nobody knows and whose visit has just begun?
 
-On the YooChoose subset: popularity, a Markov chain, item-kNN, session-kNN and GRU4Rec beside three models with attention:
-NARM (over the states of a recurrent network), STAMP (over the clicks, without one) and SASRec (self-attention).
+On the YooChoose subset: popularity, a Markov chain, item-kNN, session-kNN and GRU4Rec beside models with attention: NARM
+(over the states of a recurrent network), STAMP (over the clicks, without one), SASRec (self-attention), and two readers
+(SASRec's and GRU4Rec's, each with its own loss, their scores averaged; two-gru has a second GRU in place of the attention).
 Protocol: train.txt trains; valid.txt chooses settings and epochs; test.txt is asked once. Questions are the last item of
 every session, and apart from that every item but the first; the full catalogue is ranked, items of the session itself are
 candidates, ties count by expectation. Baselines are tuned on validation on every run, by Recall@20 over the grids below;
@@ -35,13 +36,15 @@ GRIDS = {  # of the baselines: what is tried on validation
     "session-knn": [{"neighbours": n} for n in (100, 500, 1500)],
     "session-knn-recent": [{"neighbours": n, "decay": decay} for n in (100, 500) for decay in (0.5, 1.0, 2.0)],
 }
-ATTENTION = ("narm", "stamp", "sasrec", "sasrec-ids")
-NEURAL = ("gru4rec", *ATTENTION)
+ATTENTION = ("narm", "stamp", "sasrec", "sasrec-ids", "two-readers")
+NEURAL = ("gru4rec", "two-gru", *ATTENTION)
+VARIANTS = {"sasrec-ids": ("sasrec", {"categories": False}),
+            "two-gru": ("two-readers", {"readers": ("recurrence", "recurrence"), "lr": 8e-3, "dropout": 0.3, "epochs": 6})}
 QUICK = {"k": 32, "epochs": 3, "lr": 5e-3}
 SYNTHETIC = {"k": 64, "epochs": 14, "dropout": 0.1, "smoothing": 0.0, "batch_size": 64, "lr": 5e-3}
 LOOKS = {"session-popularity": "grey", "session-own-popularity": "grey", "session-markov": "black",
          "session-item-knn": "sky", "session-knn": "purple", "session-knn-recent": "purple", "gru4rec": "orange",
-         "narm": "green", "stamp": "blue", "sasrec": "red", "sasrec-ids": "red"}
+         "two-gru": "orange", "narm": "green", "stamp": "blue", "sasrec": "red", "sasrec-ids": "red", "two-readers": "black"}
 
 
 def load(which, quick):
@@ -61,8 +64,9 @@ def load(which, quick):
 
 # ---------------------------------------------------------------- fitting and measuring
 def made(name, **settings):
-    """The model; "-ids" behind its name takes the categories away."""
-    return SESSION_MODELS[name.removesuffix("-ids")](**settings, **({"categories": False} if name.endswith("-ids") else {}))
+    """The model of this name, or the variant of one."""
+    name, changes = VARIANTS.get(name, (name, {}))
+    return SESSION_MODELS[name](**{**changes, **settings})
 
 
 def tuned(name, split):
@@ -138,7 +142,7 @@ def draw(found, path, synthetic):
     ks = np.arange(1, 51)
     for name, fits in found.items():
         look = {"color": COLOURS[LOOKS[name]], "label": name, "linestyle": "-" if name in NEURAL else "--"}
-        if name in ("session-own-popularity", "session-knn-recent", "sasrec-ids"):
+        if name in ("session-own-popularity", "session-knn-recent", "sasrec-ids", "two-gru"):
             look["linestyle"] = ":"
         recalls = [[expected_recall(r.greater, r.equal, k).mean() for k in ks] for r in fits["last"]]
         left.plot(ks, np.mean(recalls, axis=0), **look)

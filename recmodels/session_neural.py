@@ -68,19 +68,22 @@ def seen_before(items, lengths, recent):
 
 # ---------------------------------------------------------------- the networks' base
 class SessionNetwork(nn.Module):
-    """Base: the catalogue, x_i, b_i and r_a. A subclass defines forward(items (N,), lengths (B,)) -> h.
+    """Base: the catalogue, x_i, b_i and r_a. A subclass defines forward(items (N,), lengths (B,)) -> h, or has a `reader`,
+    a module of (x (N, D), lengths (B,)) -> h.
 
     category (I,): codes of the items' categories, or None: then x_i = e_i. Items of one category, of which a rare one is
     little known by itself, so begin alike. recent: A. E (I, D), C (categories, D), b (I,), r (A,); h (N, D).
     """
 
-    def __init__(self, n_items, category, recent, k, dropout, rng):
+    def __init__(self, n_items, category, recent, k, rng):
         self.E, self.category = nn.Embedding(n_items, k, rng=rng), category
         self.C = None if category is None else nn.Embedding(int(category.max()) + 1, k, rng=rng)
         for table in (self.E,) if category is None else (self.E, self.C):
             nn.init.normal_(table.weight, 0.0, 0.05, rng=rng)
         self.b, self.r = nn.init.zeros_(empty(n_items)), nn.init.zeros_(empty(recent))
-        self.dropout = nn.Dropout(dropout, rng=rng)
+
+    def forward(self, items, lengths):
+        return self.reader(self.read(items), lengths.numpy())
 
     def catalogue(self):
         """x (I, D) of all items."""

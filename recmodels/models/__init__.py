@@ -26,6 +26,7 @@ and the models of sessions: `SESSION_MODELS[name](**parameters)`.
     session_narm.py           narm: attention over its states
     session_stamp.py          stamp: attention over the items, without recurrence
     session_sasrec.py         sasrec: self-attention
+    session_two_readers.py    two-readers: self-attention and a recurrent network, each with its own loss
 
 the model of reviews: `REVIEW_MODELS[name](**parameters)`.
 
@@ -66,6 +67,7 @@ from .session_gru4rec import GRU4Rec
 from .session_narm import NARM
 from .session_sasrec import SASRec
 from .session_stamp import STAMP
+from .session_two_readers import TwoReaders
 from .venue_ranker import OPTIONS, VenueRanker
 from .wide_deep import WideDeep
 
@@ -112,6 +114,7 @@ SESSION_MODELS = {
     "narm": NARM,
     "stamp": STAMP,
     "sasrec": SASRec,
+    "two-readers": TwoReaders,
 }
 
 REVIEW_MODELS = {"narre": NARRE}

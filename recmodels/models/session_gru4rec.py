@@ -5,6 +5,18 @@ from tinydl import nn
 from ..session_neural import NeuralSessions, SessionNetwork, packed, unpacked
 
 
+class GRUReader(nn.Module):
+    """h_t = GRU(x_t, h_{t-1}),   W h_t + b.  x (N, K), lengths (B,) -> (N, K); dropout of x and of h"""
+
+    def __init__(self, k, dropout, rng):
+        self.gru, self.W = nn.GRU(k, k, rng=rng), nn.Linear(k, k, rng=rng)
+        self.dropout = nn.Dropout(dropout, rng=rng)
+
+    def forward(self, x, lengths):
+        sequence, order = packed(self.dropout(x), lengths)
+        return self.W(self.dropout(unpacked(self.gru(sequence)[0], order)))
+
+
 class GRU4RecNetwork(SessionNetwork):
     """h_t = GRU(x_{i_t}, h_{t-1}),   y = X W h_t + b   (Hidasi, Karatzoglou, Baltrunas, Tikk 2016)
 
@@ -14,13 +26,8 @@ class GRU4RecNetwork(SessionNetwork):
     """
 
     def __init__(self, n_items, category, recent, k, dropout, rng):
-        super().__init__(n_items, category, recent, k, dropout, rng)
-        self.gru, self.W = nn.GRU(k, k, rng=rng), nn.Linear(k, k, rng=rng)
-
-    def forward(self, items, lengths):
-        sequence, order = packed(self.dropout(self.read(items)), lengths.numpy())
-        h = unpacked(self.gru(sequence)[0], order)
-        return self.W(self.dropout(h))
+        super().__init__(n_items, category, recent, k, rng)
+        self.reader = GRUReader(k, dropout, rng)
 
 
 class GRU4Rec(NeuralSessions):

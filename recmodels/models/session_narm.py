@@ -16,7 +16,8 @@ class NARMNetwork(SessionNetwork):
     """
 
     def __init__(self, n_items, category, recent, k, dropout, rng):
-        super().__init__(n_items, category, recent, k, dropout, rng)
+        super().__init__(n_items, category, recent, k, rng)
+        self.dropout = nn.Dropout(dropout, rng=rng)
         self.gru, self.B = nn.GRU(k, k, rng=rng), nn.Linear(2 * k, k, bias=False, rng=rng)
         self.A_1, self.A_2 = nn.Linear(k, k, bias=False, rng=rng), nn.Linear(k, k, bias=False, rng=rng)
         self.v = nn.Linear(k, 1, bias=False, rng=rng)

@@ -30,28 +30,36 @@ class SASRecBlock(nn.Module):
         return x + self.dropout(self.W_2(self.dropout(F.relu(self.W_1(self.norm_2(x))))))
 
 
-class SASRecNetwork(SessionNetwork):
-    """x_n = sqrt(K) x_{i_n} + p_t,   blocks of causal self-attention,   h = LN(x),   y = X h + b   (Kang and McAuley 2018)
+class SelfAttentionReader(nn.Module):
+    """sqrt(K) x_t + p_t,   blocks of causal self-attention,   LN.  x (N, K), lengths (B,) -> (N, K)
 
-    items (N,), lengths (B,) -> h (N, K). p_t: the embedding of place t, counted from the session's beginning. Of the paper's
-    form: one table for input and output, dropout everywhere. Other than there: softmax over the catalogue (in place of one
-    negative item a position), and b.
+    p_t: the embedding of place t, counted from the session's beginning.
     """
 
-    def __init__(self, n_items, category, recent, k, blocks, heads, longest, dropout, rng):
-        super().__init__(n_items, category, recent, k, dropout, rng)
+    def __init__(self, k, blocks, heads, longest, dropout, rng):
         self.P = nn.Embedding(longest, k, rng=rng)
         nn.init.normal_(self.P.weight, 0.0, 0.05, rng=rng)
         self.blocks = nn.ModuleList([SASRecBlock(k, heads, dropout, rng) for _ in range(blocks)])
-        self.norm = nn.LayerNorm(k)
+        self.norm, self.dropout = nn.LayerNorm(k), nn.Dropout(dropout, rng=rng)
 
-    def forward(self, items, lengths):
-        lengths = lengths.numpy()
+    def forward(self, x, lengths):
         place, real = padded(lengths)
-        x = self.dropout(self.read(items) * self.E.embedding_dim**0.5 + self.P(steps(lengths)))
+        x = self.dropout(x * self.P.embedding_dim**0.5 + self.P(steps(lengths)))
         for block in self.blocks:
             x = block(x, place, real)
         return self.norm(x)
+
+
+class SASRecNetwork(SessionNetwork):
+    """x_n = sqrt(K) x_{i_n} + p_t,   blocks of causal self-attention,   h = LN(x),   y = X h + b   (Kang and McAuley 2018)
+
+    items (N,), lengths (B,) -> h (N, K). Of the paper's form: one table for input and output, dropout everywhere. Other than
+    there: softmax over the catalogue (in place of one negative item a position), and b.
+    """
+
+    def __init__(self, n_items, category, recent, k, blocks, heads, longest, dropout, rng):
+        super().__init__(n_items, category, recent, k, rng)
+        self.reader = SelfAttentionReader(k, blocks, heads, longest, dropout, rng)
 
 
 class SASRec(NeuralSessions):
@@ -64,8 +72,8 @@ class SASRec(NeuralSessions):
     def _check_parameters(self):
         super()._check_parameters()
         if self.blocks < 1 or self.heads < 1 or self.k % self.heads:
-            raise ValueError(f"SASRec: got k={self.k}, blocks={self.blocks} and heads={self.heads}, want at least one "
-                             "block, and heads that divide k")
+            raise ValueError(f"{type(self).__name__}: got k={self.k}, blocks={self.blocks} and heads={self.heads}, want "
+                             "at least one block, and heads that divide k")
 
     def _network(self, rng):
         return SASRecNetwork(*self._catalogue(), self.k, self.blocks, self.heads, self.longest, self.dropout, rng)

@@ -18,7 +18,8 @@ class STAMPNetwork(SessionNetwork):
     """
 
     def __init__(self, n_items, category, recent, k, dropout, rng):
-        super().__init__(n_items, category, recent, k, dropout, rng)
+        super().__init__(n_items, category, recent, k, rng)
+        self.dropout = nn.Dropout(dropout, rng=rng)
         self.W_1, self.W_2 = nn.Linear(k, k, rng=rng), nn.Linear(k, k, bias=False, rng=rng)  # b_a is in W_1
         self.W_3, self.w_0 = nn.Linear(k, k, bias=False, rng=rng), nn.Linear(k, 1, bias=False, rng=rng)
         self.W_s, self.W_t = nn.Linear(k, k, rng=rng), nn.Linear(k, k, rng=rng)

@@ -88,9 +88,16 @@ CHAPTERS = [
     ("recmodels/models/session_sasrec.py", f"{MODELS} -k 'sasrec_is or (future and SASRec)'", [
         ("causal=True", "causal=False"),
         ("self.P(steps(lengths))", "self.P(steps(lengths) * 0)"),
-        ("* self.E.embedding_dim**0.5", ""),
+        ("* self.P.embedding_dim**0.5", ""),
         ("x = x + self.dropout(self.W_o(a))", "x = self.dropout(self.W_o(a))"),
         ("heads=self.heads", "heads=1"),
+    ]),
+    ("recmodels/models/session_two_readers.py", f"{MODELS} -k 'two_readers or wrong_parameters'", [
+        ("(first + second) / 2", "first + second"),
+        ("if self.training else", "if not self.training else"),
+        ("(len(h) // len(target), 1)", "(1, 1)"),
+        ("if reader == \"attention\"", "if reader != \"attention\""),
+        ("not set(self.readers) <= set(READERS)", "False"),
     ]),
     ("recmodels/session_evaluation.py", EVALUATION, [
         ("sessions.items[sessions.start[row] + length]", "sessions.items[sessions.start[row] + length - 1]"),

@@ -13,6 +13,7 @@ from recmodels.models.session_gru4rec import GRU4Rec, GRU4RecNetwork
 from recmodels.models.session_narm import NARM, NARMNetwork
 from recmodels.models.session_sasrec import SASRec, SASRecNetwork
 from recmodels.models.session_stamp import STAMP, STAMPNetwork
+from recmodels.models.session_two_readers import TwoReaders, TwoReadersNetwork
 from recmodels.session_neural import SessionBatches, packed, padded, pairs, unpacked
 from recmodels.session_recommender import CodedSessions, SessionRecommender
 from tinydl import Tensor, gradcheck
@@ -131,7 +132,10 @@ def test_what_cannot_be_is_refused(split, fitted):
     *((name, {"k": 0}, "k=0, want a whole number") for name in NEURAL), ("narm", {"dropout": 1.0}, "dropout=1.0"),
     ("stamp", {"smoothing": -0.1}, "smoothing=-0.1"), ("gru4rec", {"longest": 1.5}, "longest=1.5"),
     ("narm", {"recent": -1}, "recent=-1"), ("sasrec", {"heads": 4}, "heads that divide k"),
-    ("sasrec", {"blocks": 0}, "blocks=0")])
+    ("sasrec", {"blocks": 0}, "blocks=0"),
+    ("two-readers", {"readers": ("attention",)}, "want two of attention, recurrence"),
+    ("two-readers", {"readers": ("attention", "gru")}, "got readers=.*'gru'"),
+    ("two-readers", {"k": 5, "heads": 2}, "TwoReaders: got k=5")])
 def test_wrong_parameters_are_refused(split, name, change, error):
     with pytest.raises(ValueError, match=error):
         make(name, **change).fit(split.train)
@@ -215,6 +219,8 @@ ITEMS, LENGTHS, CATEGORY = np.array([3, 1, 3, 0, 4, 2, 1]), np.array([2, 1, 4]),
 def network(kind, rng, category=CATEGORY, dropout=0.0):
     if kind is SASRecNetwork:
         made = kind(5, category, 3, 4, 2, 2, 5, dropout, rng)
+    elif kind is TwoReadersNetwork:
+        made = kind(5, category, 3, 4, ("attention", "recurrence"), 2, 2, 5, dropout, rng).eval()
     else:
         made = kind(5, category, 3, 4, dropout, rng)
     for p in made.parameters():
@@ -222,7 +228,7 @@ def network(kind, rng, category=CATEGORY, dropout=0.0):
     return made
 
 
-KINDS = [GRU4RecNetwork, NARMNetwork, STAMPNetwork, SASRecNetwork]
+KINDS = [GRU4RecNetwork, NARMNetwork, STAMPNetwork, SASRecNetwork, TwoReadersNetwork]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -304,7 +310,7 @@ def test_sasrec_is_its_formula(rng, float64):
     net = SASRecNetwork(5, None, 0, 4, 1, 2, 5, 0.0, rng)
     for p in net.parameters():
         p._writable("test")[...] = rng.normal(0, 0.5, p.shape)
-    p = {name: value.detach().numpy() for name, value in net.named_parameters()}
+    p = {name.removeprefix("reader."): value.detach().numpy() for name, value in net.named_parameters()}
 
     def affine(name, x):
         return x @ p[f"{name}.weight"].T + p[f"{name}.bias"]
@@ -324,8 +330,30 @@ def test_sasrec_is_its_formula(rng, float64):
     np.testing.assert_allclose(net(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy()[3:], norm("norm", x), rtol=1e-9)
 
 
+def test_two_readers_answer_each_by_itself_in_training_and_by_their_mean_after(rng, float64):
+    net = TwoReadersNetwork(5, CATEGORY, 3, 4, ("recurrence", "attention"), 1, 2, 5, 0.0, rng)
+    h = net(Tensor(ITEMS), Tensor(LENGTHS))
+    x = net.read(Tensor(ITEMS))
+    alone = [reader(x, LENGTHS).detach().numpy() for reader in net.readers]
+    np.testing.assert_array_equal(h.detach().numpy(), np.concatenate(alone))
+    assert not np.allclose(*alone)
+    np.testing.assert_allclose(net.eval()(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy(), np.mean(alone, axis=0))
+    model, target = TwoReaders(smoothing=0.2), np.column_stack([rng.integers(0, 5, 7), rng.integers(-1, 5, (7, 3))])
+    model.network_ = net
+    got = model._loss(h, Tensor(target)).item()
+    parts = [catalogue_cross_entropy(Tensor(one), net.catalogue(), net.b, net.r, target, 0.2).item() for one in alone]
+    assert got == pytest.approx(np.mean(parts)) and parts[0] != pytest.approx(parts[1])
+    y = net.rank_all(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy()
+    one_by_one = []
+    for reader in net.readers:
+        net.forward = lambda items, lengths, reader=reader: reader(x, LENGTHS)
+        one_by_one.append(net.rank_all(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy())
+    np.testing.assert_allclose(y, np.mean(one_by_one, axis=0))
+
+
 # ---------------------------------------------------------------- training
-@pytest.mark.parametrize("kind, settings", [(GRU4Rec, {"lr": 0.03}), (NARM, {"lr": 0.03}), (STAMP, {}), (SASRec, {})])
+@pytest.mark.parametrize("kind, settings", [(GRU4Rec, {"lr": 0.03}), (NARM, {"lr": 0.03}), (STAMP, {}), (SASRec, {}),
+                                            (TwoReaders, {})])
 def test_it_learns_what_follows_what(kind, settings):
     """Items 0 .. 9 in a circle, upwards where the session begins with an even one, else downwards; no noise."""
     rng = np.random.default_rng(0)
@@ -346,7 +374,8 @@ def test_every_parameter_has_an_effect(name, split):
     changes = [{"k": 8}, {"dropout": 0.1}, {"smoothing": 0.5}, {"categories": False}, {"recent": 0}, {"longest": 3},
                {"epochs": 2},
                {"batch_size": 16}, {"lr": 0.02}, {"weight_decay": 5.0}, {"seed": 1}]
-    for change in changes + ([{"blocks": 2}, {"heads": 2}] if name == "sasrec" else []):
+    changes += [{"blocks": 2}, {"heads": 2}] if name in ("sasrec", "two-readers") else []
+    for change in changes + ([{"readers": ("recurrence", "recurrence")}] if name == "two-readers" else []):
         assert not np.allclose(base, scores(**change), rtol=1e-3), change
 
 
