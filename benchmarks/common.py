@@ -243,6 +243,7 @@ def machine():
     import tinydl
     facts = {"python": platform.python_version(), "numpy": np.__version__, "numba": numba.__version__,
              "torch": torch.__version__, "tinydl": tinydl.__version__, "processor": _processor(),
+             "instructions": _vector_instructions(),
              "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
              "torch threads": torch.get_num_threads(), "numba threads": numba.get_num_threads()}
     try:
@@ -264,6 +265,13 @@ def _processor():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def _vector_instructions():
+    """The widest that NumPy found. Processors of one name have them or not, and ratios differ by it."""
+    from numpy._core._multiarray_umath import __cpu_features__ as has
+
+    return next((name for name in ("AVX512F", "AVX2", "SVE", "NEON") if has.get(name)), "none of AVX2, AVX-512, NEON, SVE")
 
 
 # ------------------------------------------------------------------------------------------------ the table
