@@ -261,7 +261,7 @@ CHAPTERS = [
         ("rng = np.random.default_rng(self.seed)", "rng = np.random.default_rng()"),
         ("\"weight_decay\": self.weight_decay}", "\"weight_decay\": 0.0}"),
     ]),
-    ("recmodels/epochs.py", f"{CONTRACT} -k biased-mf", [
+    ("recmodels/epochs.py", f"{CONTRACT} recmodels/test_session_models.py -k 'biased-mf or chooses_the_epoch'", [
         ("EarlyStopping(patience=self.patience)", "EarlyStopping(patience=3)"),
         ("stopping.best_epoch if valid is not None else trainer.epoch", "trainer.epoch"),
         ("{\"stop_after\": self.best_epoch_}", "{}"),

@@ -133,6 +133,22 @@ def test_scores_do_not_depend_on_the_block(split):
     np.testing.assert_allclose(model._scores(rows, *asked[1:], block=3), model.scores(*asked), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("network", ["fm", "nfm"])
+def test_a_score_is_the_networks_of_that_check_in(split, network):
+    model = VenueRanker(**SMALL, network=network, features=OPTIONS).fit(split.train)
+    users, local, timestamps = queries(split.test.take(np.arange(3)))
+    features, rows, every = model.features_, model.log_.rows(users), np.arange(len(model.items_))
+    asof = features.asof(timestamps)
+    (context, values), items = features.context(rows, local, asof), features.items
+    numbers = features.candidates(rows, local, asof, np.tile(every, (3, 1)))
+    assert (values != 1).any()
+    for n, scores in enumerate(model.scores(users, local, timestamps)):
+        index = np.concatenate([np.repeat(context[n:n + 1], len(items), axis=0), items], axis=1)
+        factors = np.concatenate([np.repeat(values[n:n + 1], len(items), axis=0), np.ones(items.shape, np.float32)], axis=1)
+        want = model.network_(index, factors, numbers[n]).detach().numpy()
+        np.testing.assert_allclose(scores, want, rtol=1e-4, atol=1e-4)
+
+
 # ---------------------------------------------------------------- bad input
 @pytest.mark.parametrize("options, message", [
     (dict(network="mlp"), "got network='mlp', want one of 'nfm', 'fm', 'ntf'"),

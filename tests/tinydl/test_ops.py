@@ -525,3 +525,11 @@ def test_a_float64_array_beside_a_float32_tensor_changes_no_dtype(call, inputs, 
     assert y.dtype == np.float32
     y.backward(np.ones(y.shape))
     assert x.grad.dtype == np.float32
+
+
+def test_linear_relu_of_arrays_of_two_dtypes_is_of_the_wider(rng):
+    x, w, b = rng.standard_normal((5, 3)).astype(np.float32), rng.standard_normal((2, 3)).astype(np.float32), (
+        rng.standard_normal(2))
+    y = ops.linear_relu(x, w, b)
+    assert y.dtype == np.float64 and (y == 0).any()
+    np.testing.assert_array_equal(y, np.maximum(x @ w.T + b, 0))
