@@ -87,23 +87,26 @@ def torch_side(rows):
                 x = x + self.dropout(self.W_o(a.view(B * T, K)[real] if rows else a))
                 return x + self.dropout(self.W_2(self.dropout(torch.relu(self.W_1(self.norm_2(x))))))
 
+        class Reader(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.P, self.blocks = nn.Embedding(s.longest, K), nn.ModuleList(Block() for _ in range(s.blocks))
+                self.norm, self.dropout = nn.LayerNorm(K), nn.Dropout(s.dropout)
+
+            def forward(self, x, place, step, real):
+                x = self.dropout(x * K**0.5 + self.P(step.expand(place.shape).reshape(-1)[real] if rows else step))
+                for block in self.blocks:
+                    x = block(x, place, real)
+                return self.norm(x if rows else x.reshape(-1, K)[real])
+
         class SASRec(nn.Module):
             def __init__(self):
                 super().__init__()
-                self.E, self.P = nn.Embedding(n_items, K), nn.Embedding(s.longest, K)
+                self.E, self.reader = nn.Embedding(n_items, K), Reader()
                 self.b, self.r = nn.Parameter(torch.zeros(n_items)), nn.Parameter(torch.zeros(0))
-                self.blocks, self.norm = nn.ModuleList(Block() for _ in range(s.blocks)), nn.LayerNorm(K)
-                self.dropout = nn.Dropout(s.dropout)
 
             def forward(self, items, place, step, real, target):
-                if rows:
-                    x = self.E(items) * K**0.5 + self.P(step.expand(place.shape).reshape(-1)[real])
-                else:
-                    x = self.E(items[place]) * K**0.5 + self.P(step)
-                x = self.dropout(x)
-                for block in self.blocks:
-                    x = block(x, place, real)
-                h = self.norm(x if rows else x.reshape(-1, K)[real])
+                h = self.reader(self.E(items if rows else items[place]), place, step, real)
                 return F.cross_entropy(h @ self.E.weight.T + self.b, target, label_smoothing=s.smoothing) + self.r.sum()
 
         class Side(TorchLoop):

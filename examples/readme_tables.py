@@ -2,7 +2,7 @@
 
     python -m examples.assignment1_movielens --seeds 0,1,2 --out runs/assignment1_movielens
     cp runs/assignment1_movielens/results.json results/assignment1.json
-    python -m benchmarks --out results/benchmarks.json
+    python -m benchmarks --out results/benchmarks.json      (on another machine: benchmarks-NAME.json)
 
 results/assignment2.json stands in it too, once it is there: {"city", "protocol", "seeds", "rows": {part: how many},
 "tables": {title: {model: {metric: [its value for each seed]}}}, "ablation": one more such table, "seconds"}. And the claims
@@ -88,22 +88,26 @@ def claims(records):
             "what follows `python -m examples.`", "", *table(["example", "what", "measured", "goal"], rows)] if rows else []
 
 
-def benchmarks(record):
-    facts = "; ".join(f"{key} {value}" for key, value in record["machine"].items())
-    return ["**Speed beside PyTorch**, the sides of a row alternating in one run, same weights, losses and gradients"
-            f" asserted equal ({facts}).", "",
-            *table(["what", "tinydl", "PyTorch", "in its best mode", "ratio", "must"],
-                   [[row[key] for key in ("title", "tinydl", "other", "mode", "ratio", "must")] for row in record["rows"]])]
+def benchmarks(records):
+    """A table for each machine."""
+    lines = ["**Speed beside PyTorch**, the sides of a row alternating in one run, same weights, losses and gradients"
+             " asserted equal; how many times as fast depends on the machine.", ""] if records else []
+    for record in records:
+        lines += ["; ".join(f"{key} {value}" for key, value in record["machine"].items()) + ":", "",
+                  *table(["what", "tinydl", "PyTorch", "in its best mode", "ratio", "must"],
+                         [[row[key] for key in ("title", "tinydl", "other", "mode", "ratio", "must")]
+                          for row in record["rows"]])]
+    return lines
 
 
 def with_results(readme, folder):
     """The text of README.md with its results section made anew, of the records that are in the folder."""
-    records = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
+    records = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)}
     lines = []
     for section in (assignment1, assignment2):
         lines += section(records[section.__name__]) if section.__name__ in records else []
     lines += claims([record for record in records.values() if "claims" in record])
-    lines += benchmarks(records["benchmarks"]) if "benchmarks" in records else []
+    lines += benchmarks([record for name, record in records.items() if name.startswith("benchmarks")])
     head, rest = readme.split(START)
     comment, tail = rest.split("\n", 1)[0], rest.split(END)[1]
     return "\n".join([head + START + comment, "", *lines, END]) + tail

@@ -75,21 +75,28 @@ def gradcheck(func, inputs, eps=1e-6, atol=1e-7, rtol=1e-5, directions=8, per_el
 def gradgradcheck(func, inputs, rng=0, **options):
     """gradcheck of the gradient itself: x -> d<v, func(x)>/dx with a random v must have the right derivative.
 
-    This is what holds when func is differentiated with create_graph=True. Options as gradcheck's.
+    This is what holds when func is differentiated with create_graph=True; the gradient must be the same with it as without.
+    Options as gradcheck's.
     """
     inputs = list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
     rng = generator(rng)
     covectors = [Tensor(rng.standard_normal(y.shape)) for y in _outputs(func, inputs)]
 
-    def gradients(*inputs):
+    def gradients(*inputs, create_graph=True):
         with enable_grad():
             outputs = _outputs(func, inputs)
             pairs = [(y, v) for y, v in zip(outputs, covectors, strict=True) if y.requires_grad]
             wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
-            found = grad([y for y, _ in pairs], wanted, [v for _, v in pairs], create_graph=True, allow_unused=True)
+            found = grad([y for y, _ in pairs], wanted, [v for _, v in pairs], create_graph=create_graph,
+                         allow_unused=True)
         return tuple(g for g in found if g is not None)
 
     with_grad = _outputs(gradients, inputs)
+    for n, (one, other) in enumerate(zip(with_grad, gradients(*inputs, create_graph=False), strict=True)):
+        gap, scale = (float(np.max(np.abs(a), initial=0)) for a in (one._data - other._data, other._data))
+        if not gap <= 1e-9 * (1 + scale):
+            raise GradcheckError(f"gradgradcheck: the gradient of input {n} is another one with create_graph=True, by up to "
+                                 f"{gap:.3g}; its largest number is {scale:.3g}")
     if not any(g.requires_grad for g in with_grad):
         return all(_is_constant(gradients, inputs, with_grad, rng))
     return gradcheck(gradients, inputs, rng=rng, **options)

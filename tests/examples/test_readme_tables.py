@@ -97,6 +97,16 @@ def test_only_the_section_changes_and_only_records_that_are_there_stand_in_it(na
     assert example.with_results(made, tmp_path) == made and "old" not in made
 
 
+def test_each_machine_has_its_table_of_speeds(tmp_path):
+    row = {"title": "a", "tinydl": "1 ms", "other": "2 ms", "mode": "eager", "ratio": "2.00 x", "must": ">= 1.0 x"}
+    for name, cores in (("benchmarks", 2), ("benchmarks-other", 4)):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"machine": {"cores": cores, "numpy": "2"}, "rows": [row]}))
+    made = example.with_results(f"{example.START} -->\n{example.END}", tmp_path).splitlines()
+    assert [line for line in made if line.startswith("cores")] == ["cores 2; numpy 2:", "cores 4; numpy 2:"]
+    assert made.count("| a | 1 ms | 2 ms | eager | 2.00 x | >= 1.0 x |") == 2
+    assert sum("Speed beside PyTorch" in line for line in made) == 1 and example.benchmarks([]) == []
+
+
 def test_the_command_writes_the_readme(tmp_path, monkeypatch):
     monkeypatch.setattr(example, "ROOT", tmp_path)
     (tmp_path / "results").mkdir()

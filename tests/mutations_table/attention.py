@@ -24,7 +24,8 @@ CHAPTERS = [
         ("piece += np.sum(dP, axis=shared, keepdims=True)", "piece[:] = np.sum(dP, axis=shared, keepdims=True)"),
         ("dQ_i *= scale", "pass"),
         ("return (seed + 0xC2B2AE35 * number) % 2**32", "return seed"),
-        ("rows = max(1, L if H * L * S <= BLOCK else BLOCK // (H * S))", "rows = max(1, L)"),
+        ("L if H * L * S <= BLOCK else max(QUERIES, BLOCK // (H * S))", "L"),
+        ("max(QUERIES, BLOCK // (H * S))", "BLOCK // (H * S)"),
     ]),
     ("tinydl/kernels/attention.py", f"{KERNELS} -k 'rows'", [
         ("top[top == -np.inf] = 0", "pass"),

@@ -39,8 +39,10 @@ CHAPTERS = [
         ("np.unique(self.by_user.item[first:", "np.sort(self.by_user.item[first:"),
         ("np.argmin(np.abs(self.by_time.local - local))", "0"),
     ]),
-    ("recmodels/checkin_recommender.py", CHECKINS, [
+    ("recmodels/checkin_recommender.py", "recmodels/test_checkin_recommender.py -k lists_that_cannot", [
         ("check_k(\"recommend\", k, len(self.items_), \"venues\")", "check_k(\"recommend\", k)"),
+    ]),
+    ("recmodels/checkin_recommender.py", CHECKINS, [
         ("if log is None else self._log_of(\"fit\", log, train_log), train_log)", ", train_log)"),
         ("fit(data, log=log, **self._refit_settings())", "fit(data, **self._refit_settings())"),
         ("self.log_.by_time.take(self.trained_)", "self.log_.by_time"),

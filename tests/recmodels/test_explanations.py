@@ -61,14 +61,17 @@ def test_parts_of_a_recommended_venue_add_up_to_its_score(features):
     split = time_split(synthetic_checkins(users=20, venues=30, events=800, rng=0))
     model = VenueRanker("fm", k=4, epochs=1, batch_size=128, negatives=5, features=features).fit(split.train)
     users = split.train.users_seen[[2, 0, 2]]
-    lists = model.recommend(users, int(split.train.frame["local"].max()), k=3, explain=True)
+    at = int(split.train.frame["local"].max())
+    lists = model.recommend(users, at, k=3, explain=True)
     assert lists["user"].tolist() == np.repeat(users, 3).tolist()
     np.testing.assert_allclose([sum(why.values()) for why in lists["why"]], lists["score"], atol=1e-4)
     assert {"user x venue", "time x category", "constant"} <= set(lists["why"][0])
     assert ("history x venue" in lists["why"][0]) == bool(features) == ("number 0" in lists["why"][0])
+    time = model.features_.start["time"] + model.features_._time(np.array([at]))
+    assert lists["why"][0]["time"] == pytest.approx(model.network_.w.weight.detach().numpy()[time].item(), abs=1e-6)
     deep = VenueRanker(k=4, hidden=4, epochs=1, batch_size=128, negatives=5).fit(split.train)
     with pytest.raises(NotImplementedError, match="network='nfm'"):
-        deep.recommend(users, int(split.train.frame["local"].max()), k=3, explain=True)
+        deep.recommend(users, at, k=3, explain=True)
 
 
 def test_a_model_whose_score_is_no_sum_says_so(split):

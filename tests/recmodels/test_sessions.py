@@ -119,6 +119,20 @@ def test_the_shop_does_what_its_truth_says():
     hit = (best == seen[:, None] - 1).mean()
     assert abs(hit - data.best_recall(1)) < 0.03 and data.best_recall(12) == pytest.approx(1)
     assert np.array_equal(truth.category[data.items - 1], data.category)
+    assert not (truth.successors == np.arange(12)[:, None]).any()
+    row, length = split.test.prefixes()
+    asked = [one.tolist()[:-1] for one in split.test.lists() if len(one) > 1]
+    y = truth.probabilities([one[0] for one in asked], [one[-1] for one in asked])
+    assert split.test.best_recall(2) == pytest.approx(np.sort(y, axis=1)[:, -2:].sum(axis=1).mean())
+
+
+def test_people_explore_now_and_then_not_for_a_whole_session():
+    data = synthetic_sessions(sessions=3_000, items=40, intents=2, exploration=0.3, more=0.7, rng=1).data
+    row, length = data.prefixes("all")
+    first, last, seen = (data.items[data.start[row] + at] for at in (0, length - 1, length))
+    known = (data.truth.successors[data.truth.category[first - 1], last - 1] == seen[:, None] - 1).any(axis=1)
+    again = (row[1:] == row[:-1]) & ~known[:-1]  # the click before was an exploration
+    assert abs(known[1:][again].mean() - known.mean()) < 4 * np.sqrt(0.25 / again.sum())
 
 
 def test_a_seed_makes_the_same_shop_and_wrong_settings_are_refused():

@@ -9,6 +9,7 @@ from recmodels.models.counters import Popularity, VisitCounts
 from recmodels.models.venue_ranker import VenueRanker
 from recmodels.ranking import evaluate_events
 from recmodels.visit_log import VisitLog
+from tinydl import Tensor
 
 SMALL = dict(k=8, hidden=8, epochs=2, batch_size=128, negatives=10)
 
@@ -147,6 +148,24 @@ def test_a_score_is_the_networks_of_that_check_in(split, network):
         factors = np.concatenate([np.repeat(values[n:n + 1], len(items), axis=0), np.ones(items.shape, np.float32)], axis=1)
         want = model.network_(index, factors, numbers[n]).detach().numpy()
         np.testing.assert_allclose(scores, want, rtol=1e-4, atol=1e-4)
+
+
+def test_losses_know_how_often_a_venue_is_sampled(rng):
+    """log c (B, 1 + N), of the positive and of the sampled, -inf where one is the positive again."""
+    s, log_c, items = rng.standard_normal((4, 4)), rng.standard_normal((4, 4)), 50
+    log_c[1, 2] = -np.inf
+    there = np.isfinite(log_c)
+
+    def loss(name):
+        model = VenueRanker(loss=name)
+        model.items_ = np.arange(items)
+        return model._loss(Tensor(s, dtype=np.float64), Tensor(log_c)).item()
+    z = np.where(there, s - log_c, -np.inf)
+    z[:, 0] = s[:, 0]  # it is in its list for certain
+    assert loss("sampled-softmax") == pytest.approx(np.mean(np.log(np.exp(z).sum(axis=1)) - z[:, 0]))
+    z = (s - log_c - np.log(items)) * [-1, 1, 1, 1]
+    assert loss("bce") == pytest.approx(np.mean(np.where(there, np.log1p(np.exp(z)), 0).sum(axis=1)), rel=1e-6)
+    assert loss("bpr") == pytest.approx(np.mean(np.log1p(np.exp(s[:, 1:] - s[:, :1]))))
 
 
 # ---------------------------------------------------------------- bad input

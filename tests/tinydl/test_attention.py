@@ -50,6 +50,7 @@ def plain(q, k, v, bias=None, keep=(), causal=False, scale=None):
 def in_blocks(monkeypatch, size):
     """Blocks of so many scores; small ones are computed again on the way back."""
     monkeypatch.setattr(MODULE, "BLOCK", size)
+    monkeypatch.setattr(MODULE, "QUERIES", 1)
     monkeypatch.setattr(MODULE, "FEW", 0 if size < MODULE.FEW else MODULE.FEW)
 
 
@@ -67,12 +68,19 @@ def test_attention_is_the_plain_loop_whatever_the_masks_and_the_blocks(data):
     bias = rng.standard_normal(data.draw(st.sampled_from(masks))) if data.draw(st.booleans()) else None
     options = {"keep": keep, "causal": data.draw(st.booleans()), "scale": data.draw(st.sampled_from([None, 0.3]))}
     weights, values = plain(q, k, v, bias, **options)
-    before, MODULE.BLOCK = MODULE.BLOCK, data.draw(st.sampled_from([1, 7, 30, 1 << 17]))
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        in_blocks(patch, data.draw(st.sampled_from([1, 7, 30, 1 << 17])))
         np.testing.assert_allclose(ops.attention(q, k, v, bias, **options), values, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(ops.attention_weights(q, k, bias, **options), weights, rtol=1e-10, atol=1e-12)
-    finally:
-        MODULE.BLOCK = before
+
+
+def test_a_block_is_a_few_problems_or_enough_queries_of_one():
+    def sizes(*shape):
+        return [(b.stop - b.start, i.stop - i.start, keys) for _, b, i, keys in MODULE._blocks(*shape)]
+    assert sizes(1, 2, 4096, 4096, False) == [(1, MODULE.QUERIES, 4096)] * 64
+    assert sizes(1, 1, 600, 200, False) == [(1, 327, 200), (1, 273, 200)]
+    assert sizes(100, 2, 50, 50, True)[0] == (13, 50, 50)
+    assert [keys for *_, keys in sizes(1, 8, 256, 256, True)] == [64, 128, 192, 256]
 
 
 @pytest.mark.parametrize("block", [3, 40, 1 << 17])

@@ -185,6 +185,16 @@ def test_a_rule_that_is_wrong_on_tensors_only_is_caught_by_gradgradcheck():
         gradgradcheck(lambda x: cube(x).sum(), [leaf(3)])
 
 
+def test_a_gradient_that_is_another_one_with_its_graph_is_caught_by_gradgradcheck():
+    @op
+    def square(x):
+        return x * x, lambda dy: (3 if isinstance(dy, Tensor) else 2) * x * dy  # as if it were 1.5 x^2, consistently
+
+    assert gradcheck(square, [leaf(3)])
+    with pytest.raises(GradcheckError, match="gradient of input 0 is another one with create_graph=True, by up to"):
+        gradgradcheck(square, [leaf(3)])
+
+
 def test_a_rule_wrongly_marked_linear_is_caught_by_gradgradcheck():
     @op(linear=True)
     def square(x):

@@ -11,6 +11,7 @@ import numpy as np
 from .. import kernels
 
 BLOCK = 1 << 16  # scores that are held at a time: a quarter of a megabyte, to stay in the cache
+QUERIES = 64  # of one problem, at least: each block copies its keys once, which few queries would not repay
 FEW = 128  # up to so many keys, the weights are kept for the way back
 SMALL = 1 << 18  # multiplications of a product that BLAS leaves to one core
 
@@ -104,7 +105,7 @@ def _blocks(B, H, L, S, causal):
 
     Causal queries up to i see keys up to i only, so the others are left out.
     """
-    rows = max(1, L if H * L * S <= BLOCK else BLOCK // (H * S))
+    rows = max(1, L if H * L * S <= BLOCK else max(QUERIES, BLOCK // (H * S)))
     several = max(1, BLOCK // max(1, H * L * S))
     pieces = [(slice(b, b + several), slice(i, min(i + rows, L))) for b in range(0, B, several) for i in range(0, L, rows)]
     return [(number, b, i, min(i.stop, S) if causal else S) for number, (b, i) in enumerate(pieces)]
