@@ -335,6 +335,7 @@ def test_two_readers_answer_each_by_itself_in_training_and_by_their_mean_after(r
     h = net(Tensor(ITEMS), Tensor(LENGTHS))
     x = net.read(Tensor(ITEMS))
     alone = [reader(x, LENGTHS).detach().numpy() for reader in net.readers]
+    assert [type(reader).__name__ for reader in net.readers] == ["GRUReader", "SelfAttentionReader"]
     np.testing.assert_array_equal(h.detach().numpy(), np.concatenate(alone))
     assert not np.allclose(*alone)
     np.testing.assert_allclose(net.eval()(Tensor(ITEMS), Tensor(LENGTHS)).detach().numpy(), np.mean(alone, axis=0))
