@@ -1,10 +1,11 @@
 """Two readers of one session, self-attention and a recurrent network, whose scores are averaged.
 
 What self-attention expects is a wide field of what goes together with the session, what a recurrent network expects follows
-its last clicks: the first has the better recall, the second has the clicked item higher up. Joined before one output they
-become the second alone, whose training is faster. So each has to answer by itself in training (a loss for a part of a
-network: Lee, Xie, Gallagher, Zhang, Tu 2015, "Deeply-supervised nets"), and only the scores are put together, by their mean,
-which is a product of the two experts' distributions (Hinton 2002).
+its last clicks: the first has the better recall, the second has the clicked item higher up. Trained by one loss they do
+about as one of them alone: as the second where a projection joins them, as the first where their mean is what is trained.
+So each has to answer by itself in training (a loss for a part of a network: Lee, Xie, Gallagher, Zhang, Tu 2015,
+"Deeply-supervised nets"), and only the scores are put together, by their mean, which is a product of the two experts'
+distributions (Hinton 2002).
 """
 
 import numpy as np
