@@ -54,7 +54,7 @@ CHAPTERS = [
         ("np.transpose(split, (0, 3, 4, 2, 1))", "np.transpose(split, (0, 4, 3, 2, 1))"),
         ("matrix += np.matmul(", "matrix = np.matmul("),
         ("step = max(1, BLOCK // max(1, one))", "step = max(1, BLOCK // max(1, one)) + 1"),
-        ("min(B, PARTS, work // LEAST)", "min(B, PARTS, 2 * work // LEAST)"),
+        ("min(PARTS, work // LEAST)", "min(PARTS, 2 * work // LEAST)"),
         ("[found[start] for start in sorted(found)]", "[found[0]]"),
     ]),
     ("tinydl/ops/convolution.py", "tinydl/test_ops_convolution.py", [

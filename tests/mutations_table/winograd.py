@@ -22,7 +22,7 @@ CHAPTERS = [
         ("floor if lower <= floor else lower", "lower"),
         ("floor if upper <= floor else upper", "upper"),
         ("for w in range(max(0, left), min(2 * S + 2, W + left))", "for w in range(max(0, left), min(2 * S + 1, W + left))"),
-        ("third[q] = next_even[q] - odd[q]", "third[q] = odd[q] - next_even[q]"),
+        ("transform(even, odd, next_even, next_odd,", "transform(odd, even, next_even, next_odd,"),
         ("third[q] = three[q] - two[q]", "third[q] = two[q] - three[q]"),
         ("if v < 0 or v >= H:\n                lines[h] = 0", "if v < 0 or v >= H:\n                pass"),
         ("for q in range(min(2, N - 2 * j)):", "for q in range(min(1, N - 2 * j)):"),

@@ -42,6 +42,7 @@ def test_cuts_cover_everything_once_and_evenly():
         sizes = [cut.stop - cut.start for cut in cuts]
         assert [i for cut in cuts for i in range(count)[cut]] == list(range(count))
         assert len(cuts) == parts and max(sizes) - min(sizes) <= 1
+    assert [len(kernels.cuts(*few)) for few in ((3, 8), (5, 0), (0, 4))] == [3, 1, 1]
 
 
 CODE = """

@@ -33,7 +33,8 @@ def side_by_side(run, tasks):
 
 
 def cuts(count, parts):
-    """Slices of `count` things into parts as equal as can be."""
+    """Slices of `count` things into parts as equal as can be: no more than there are things, and one at least."""
+    parts = max(1, min(count, parts))
     borders = [count * i // parts for i in range(parts + 1)]
     return [slice(low, high) for low, high in itertools.pairwise(borders)]
 

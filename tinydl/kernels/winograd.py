@@ -34,6 +34,16 @@ def image_tiles(x, tiles, top, left):
     H, W, run = x.shape[1], x.shape[2], S * C
     flat = tiles.reshape(4, 4, B, R, run)
 
+    def transform(one, two, three, four, first, second, third, fourth):  # four numbers times B
+        for q in range(run):
+            first[q] = one[q] - three[q]
+        for q in range(run):
+            second[q] = two[q] + three[q]
+        for q in range(run):
+            third[q] = three[q] - two[q]
+        for q in range(run):
+            fourth[q] = two[q] - four[q]
+
     def cut_image(b):
         line, lines = np.zeros((2, run + C), tiles.dtype), np.empty((2 * R + 2, 4, run), tiles.dtype)
         even, odd, next_even, next_odd = line[0], line[1], line[0, C:], line[1, C:]  # every other place of one row of x
@@ -47,27 +57,11 @@ def image_tiles(x, tiles, top, left):
                 half = line[w & 1, at:at + C]
                 for c in range(C):
                     half[c] = place[c]
-            first, second, third, fourth = lines[h, 0], lines[h, 1], lines[h, 2], lines[h, 3]
-            for q in range(run):
-                first[q] = even[q] - next_even[q]
-            for q in range(run):
-                second[q] = odd[q] + next_even[q]
-            for q in range(run):
-                third[q] = next_even[q] - odd[q]
-            for q in range(run):
-                fourth[q] = odd[q] - next_odd[q]
+            transform(even, odd, next_even, next_odd, lines[h, 0], lines[h, 1], lines[h, 2], lines[h, 3])
         for i in range(R):
             for u in range(4):
-                one, two, three, four = lines[2 * i, u], lines[2 * i + 1, u], lines[2 * i + 2, u], lines[2 * i + 3, u]
-                first, second, third, fourth = flat[0, u, b, i], flat[1, u, b, i], flat[2, u, b, i], flat[3, u, b, i]
-                for q in range(run):
-                    first[q] = one[q] - three[q]
-                for q in range(run):
-                    second[q] = two[q] + three[q]
-                for q in range(run):
-                    third[q] = three[q] - two[q]
-                for q in range(run):
-                    fourth[q] = two[q] - four[q]
+                transform(lines[2 * i, u], lines[2 * i + 1, u], lines[2 * i + 2, u], lines[2 * i + 3, u],
+                          flat[0, u, b, i], flat[1, u, b, i], flat[2, u, b, i], flat[3, u, b, i])
 
     for b in range(B):
         cut_image(b)

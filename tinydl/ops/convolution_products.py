@@ -49,7 +49,7 @@ def pixels(x):
 def in_parts(run, B, weight, grid):
     """run(images), slices of B, side by side, as many as there is work for."""
     work = B * math.prod(grid.output) * math.prod(weight)
-    kernels.side_by_side(run, kernels.cuts(B, max(1, min(B, PARTS, work // LEAST))))
+    kernels.side_by_side(run, kernels.cuts(B, min(PARTS, work // LEAST)))
 
 
 def blocks(images, one):

@@ -7,11 +7,10 @@ import numpy as np
 from .. import kernels
 from ..op import op
 from ..tensor import Tensor
-from .convolution_products import channels_first, channels_last, pixels
+from .convolution_products import PARTS, channels_first, channels_last, pixels
 from .windows import as_images, lifted, output_lengths, sizes
 
 LEAST = 1 << 16  # results of each part of a batch, at least
-PARTS = 4        # side by side, at most
 
 
 class Windows(NamedTuple):
@@ -22,8 +21,7 @@ class Windows(NamedTuple):
 
 def _in_parts(run, results):
     """run(images), slices of a batch, side by side, as many as there is work for."""
-    B = len(results)
-    kernels.side_by_side(run, kernels.cuts(B, max(1, min(B, PARTS, results.size // LEAST))))
+    kernels.side_by_side(run, kernels.cuts(len(results), min(PARTS, results.size // LEAST)))
 
 
 @op(linear=True)
