@@ -1,21 +1,24 @@
 """The softmax over a whole catalogue as a loss, without the (N, I) array of scores between: a block of rows at a time.
 
 A batch of N = 400 positions in a catalogue of I = 5,000 items has two million scores. Written out, read for the maximum, for
-the exponentials, for their sum and again for the gradient, they cost more time than the products; a block of them stays in
-the processor's cache, and their gradient is multiplied out at once (Wijmans et al. 2025, "Cut your losses in
-large-vocabulary language models", never store them either). Without r the numbers are those of
-`F.cross_entropy(h @ W.T + b, target)`.
+the exponentials, for their sum and again for the gradient, they cost more time than the products; here a kernel does all of
+that to one row while it is in the innermost cache, a block of rows is multiplied out at once (Wijmans et al. 2025, "Cut your
+losses in large-vocabulary language models", never store them either), and parts of the batch share the cores. Without r the
+numbers are those of `F.cross_entropy(h @ W.T + b, target)`.
 """
 
 import numpy as np
 
-from tinydl import Tensor
+from tinydl import Tensor, kernels
 from tinydl.nn import functional as F
 from tinydl.op import is_grad_enabled, op
 from tinydl.ops import scatter
 from tinydl.ops.through_time import any_tensor, gradient_with_graph, own_names
 
-BLOCK = 1 << 18  # scores that are held at a time: a megabyte
+from .kernels import catalogue_loss
+
+PARTS = 4  # of a batch, which the cores share; each has a W's gradient of its own
+BLOCK = 1 << 20  # scores that a part holds at a time: four megabytes
 
 
 def catalogue_cross_entropy(h, W, b, r, target, smoothing=0.0):
@@ -53,36 +56,31 @@ def _catalogue_cross_entropy(h, W, b, r, target=None, smoothing=0.0, wanted=True
         inputs = own_names((h, W, b, r))
         return (y := _formula(*inputs, target, smoothing)), gradient_with_graph(y, inputs)
     N, n_items = len(h), len(W)
-    size = max(1, BLOCK // n_items)
-    total, gradients = 0.0, [np.empty_like(h), *map(np.zeros_like, (W, b, r))] if wanted else None
-    for first in range(0, N, size):
-        rows = slice(first, first + size)
-        z = h[rows] @ W.T
-        z += b
-        before = [(a, n := np.flatnonzero(column >= 0), column[n]) for a, column in enumerate(target[rows, 1:].T)]
-        for a, n, i in before:
-            z[n, i] += r[a]
-        z -= z.max(axis=1, keepdims=True)
-        n, t = np.arange(len(z)), target[rows, 0]
-        of_target, mean = z[n, t], z.mean(axis=1) if smoothing else 0.0
-        np.exp(z, out=z)
-        s = z.sum(axis=1)
-        total += float(np.sum(np.log(s) - (1 - smoothing) * of_target - smoothing * mean, dtype=np.float64))
-        if wanted:
-            z *= (1 / (N * s))[:, None]
-            if smoothing:
-                z -= smoothing / (n_items * N)
-            z[n, t] -= (1 - smoothing) / N
-            np.matmul(z, W, out=gradients[0][rows])
-            gradients[1] += z.T @ h[rows]
-            gradients[2] += z.sum(axis=0)
-            for a, n, i in before:
-                gradients[3][a] += z[n, i].sum()
+    parts, size = kernels.cuts(N, PARTS), max(1, BLOCK // n_items)
+    dh = np.empty_like(h) if wanted else None
+    total, dW = np.zeros(len(parts)), np.empty((len(parts), *W.shape) if wanted else 0, h.dtype)
+    db, dr = (np.zeros((len(parts), len(x)), h.dtype) for x in (b, r))
+
+    def run(task):
+        number, part = task
+        for first in range(part.start, part.stop, size):
+            rows = slice(first, min(first + size, part.stop))
+            z = h[rows] @ W.T
+            total[number] += catalogue_loss(z, b, r, target[rows], smoothing, N, wanted, db[number], dr[number])
+            if wanted:
+                np.matmul(z, W, out=dh[rows])
+                if first == part.start:
+                    np.matmul(z.T, h[rows], out=dW[number])
+                else:
+                    dW[number] += z.T @ h[rows]
+
+    kernels.side_by_side(run, list(enumerate(parts)))
+    gradients = [dh, *(np.sum(part, axis=0) for part in (dW, db, dr))] if wanted else None
 
     def pullback(dy, needs):
         return [gradient * dy for gradient in gradients]
 
-    return np.asarray(total / N, h.dtype), pullback
+    return np.asarray(np.sum(total) / N, h.dtype), pullback
 
 
 def _formula(h, W, b, r, target, smoothing):

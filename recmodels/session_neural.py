@@ -28,7 +28,7 @@ from .ragged import steps
 from .session_recommender import CodedSessions, SessionRecommender
 
 
-# ---------------------------------------------------------------- from rows to steps, to padded rows, to pairs, and back
+# ---------------------------------------------------------------- from rows to steps, to pairs, and back
 def packed(x, lengths):
     """(PackedSequence of the rows x (N, D) of sessions of these lengths, order): rows[order] are packed; see `unpacked`."""
     lengths = np.asarray(lengths)
@@ -42,15 +42,6 @@ def packed(x, lengths):
 def unpacked(sequence, order):
     """The rows (N, D) of a PackedSequence in the order that `packed` found them in."""
     return F.embedding(np.argsort(order), sequence.data)
-
-
-def padded(lengths):
-    """(place (B, T), real (N,)): x[place] are the rows of sessions of these lengths padded on the right; real takes the N
-    rows out of (B T,) again. The padding repeats the session's last row: behind a causal mask nobody reads it."""
-    lengths = np.asarray(lengths)
-    step = np.arange(lengths.max())
-    place = (np.cumsum(lengths) - lengths)[:, None] + np.minimum(step, lengths[:, None] - 1)
-    return place, np.flatnonzero((step < lengths[:, None]).reshape(-1))
 
 
 def pairs(lengths):

@@ -203,13 +203,16 @@ def _is_input(x):
 
 
 def _by_position(rule, inputs, options):
-    """(inputs, options) of a call like linear(x, weight=w): what was passed by keyword but is an input, at its place."""
-    call = inspect.signature(rule).bind(*inputs, **options)
+    """(inputs, options) of a call like linear(x, weight=w): what was passed by keyword but is an input, at its place.
+    What has no place, being keyword-only, stays an option."""
+    signature = inspect.signature(rule)
+    call = signature.bind(*inputs, **options)
     call.apply_defaults()
-    names = list(call.arguments)
-    count = 1 + max(names.index(name) for name, x in options.items() if _is_input(x))
-    return ([call.arguments[name] for name in names[:count]],
-            {name: call.arguments[name] for name in names[count:] if name in options})
+    names = [name for name in call.arguments if signature.parameters[name].kind is not inspect.Parameter.KEYWORD_ONLY]
+    count = max([0, *(1 + names.index(name) for name, x in options.items() if name in names and _is_input(x))])
+    moved = names[len(inputs):count]
+    return ([*inputs, *(call.arguments[name] for name in moved)],
+            {name: x for name, x in options.items() if name not in moved})
 
 
 def _common_dtype(name, one, other):

@@ -1,5 +1,6 @@
 """Compiled inner loops of recommenders, each beside its readable NumPy twin: see `tinydl.kernels.registry`."""
 
+from .catalogue import catalogue_loss
 from .crosses import cross_codes
 from .expectation import expected_metrics
 from .fm import fm_catalogue, fm_interactions, fm_interactions_gradient

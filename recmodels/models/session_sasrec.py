@@ -4,14 +4,14 @@ from tinydl import nn, ops
 from tinydl.nn import functional as F
 
 from ..ragged import steps
-from ..session_neural import NeuralSessions, SessionNetwork, padded
+from ..session_neural import NeuralSessions, SessionNetwork
 
 
 class SASRecBlock(nn.Module):
     """x = x + dropout(W_o attention(LN(x))),   x = x + dropout(W_2 dropout(relu(W_1 LN(x) + b_1)) + b_2)
 
-    x (N, K) rows of all sessions; only the attention itself sees them padded, everything else is computed on real rows.
-    place, real: see `padded`. Kang and McAuley 2018, section III-B; they add to LN(x), not to x, in their code.
+    x (N, K), the rows of all sessions, of `lengths`; nothing is padded. Kang and McAuley 2018, section III-B; they add to
+    LN(x), not to x, in their code.
     """
 
     def __init__(self, k, heads, dropout, rng):
@@ -21,11 +21,10 @@ class SASRecBlock(nn.Module):
         self.W_1, self.W_2 = nn.Linear(k, k, rng=rng), nn.Linear(k, k, rng=rng)
         self.dropout = nn.Dropout(dropout, rng=rng)
 
-    def forward(self, x, place, real):
-        qkv = F.embedding(place, self.W_qkv(self.norm_1(x)))  # (B, T, 3 K)
+    def forward(self, x, lengths):
         p = self.dropout.p if self.training else 0.0
-        a = ops.self_attention(qkv, heads=self.heads, causal=True, p=p, seed=F.mask_seed(self.rng) if p else 0)
-        a = F.embedding(real, a.reshape(-1, a.shape[2]))  # (N, K)
+        a = ops.self_attention(self.W_qkv(self.norm_1(x)), heads=self.heads, lengths=lengths, causal=True, p=p,
+                               seed=F.mask_seed(self.rng) if p else 0)
         x = x + self.dropout(self.W_o(a))
         return x + self.dropout(self.W_2(self.dropout(F.relu(self.W_1(self.norm_2(x))))))
 
@@ -43,10 +42,9 @@ class SelfAttentionReader(nn.Module):
         self.norm, self.dropout = nn.LayerNorm(k), nn.Dropout(dropout, rng=rng)
 
     def forward(self, x, lengths):
-        place, real = padded(lengths)
         x = self.dropout(x * self.P.embedding_dim**0.5 + self.P(steps(lengths)))
         for block in self.blocks:
-            x = block(x, place, real)
+            x = block(x, lengths)
         return self.norm(x)
 
 

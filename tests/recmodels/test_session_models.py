@@ -14,7 +14,7 @@ from recmodels.models.session_narm import NARM, NARMNetwork
 from recmodels.models.session_sasrec import SASRec, SASRecNetwork
 from recmodels.models.session_stamp import STAMP, STAMPNetwork
 from recmodels.models.session_two_readers import TwoReaders, TwoReadersNetwork
-from recmodels.session_neural import SessionBatches, packed, padded, pairs, unpacked
+from recmodels.session_neural import SessionBatches, packed, pairs, unpacked
 from recmodels.session_recommender import CodedSessions, SessionRecommender
 from tinydl import Tensor, gradcheck
 from tinydl.training import CheckpointError
@@ -188,15 +188,12 @@ def test_session_knn(rng, decay, neighbours):
 
 
 # ---------------------------------------------------------------- layouts
-def test_rows_are_packed_padded_and_paired_by_session(rng):
+def test_rows_are_packed_and_paired_by_session(rng):
     lengths = np.array([2, 4, 1, 3])
     x = tinydl.tensor(rng.normal(size=(10, 3)), requires_grad=True)
     sequence, order = packed(x, lengths)
     assert sequence.batch_sizes.tolist() == [4, 3, 2, 1] and order.tolist() == [2, 7, 0, 6, 3, 8, 1, 4, 9, 5]
     np.testing.assert_array_equal(unpacked(sequence, order).detach().numpy(), x.detach().numpy())
-    place, real = padded(lengths)
-    assert place.tolist() == [[0, 1, 1, 1], [2, 3, 4, 5], [6, 6, 6, 6], [7, 8, 9, 9]]
-    assert place.reshape(-1)[real].tolist() == list(range(10))
     query, key = pairs(lengths)
     session = np.repeat(np.arange(4), lengths)
     assert list(zip(query, key, strict=True)) == [(t, j) for t in range(10) for j in range(10)

@@ -1,7 +1,5 @@
 """Attention against its definition by plain loops: blocks, masks, broadcasting, nothing to see, nothing there, memory."""
 
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +11,6 @@ from tinydl.kernels import numba_enabled
 from tinydl.nn import functional as F
 
 pytestmark = pytest.mark.usefixtures("float64")
-MODULE = sys.modules["tinydl.ops.attention_blocks"]
 
 
 def normal(*shape, seed=3, grad=True):
@@ -47,20 +44,19 @@ def plain(q, k, v, bias=None, keep=(), causal=False, scale=None):
     return weights, weights @ whole[2]
 
 
-def in_blocks(monkeypatch, size):
-    """Blocks of so many scores; small ones are computed again on the way back."""
-    monkeypatch.setattr(MODULE, "BLOCK", size)
-    monkeypatch.setattr(MODULE, "QUERIES", 1)
-    monkeypatch.setattr(MODULE, "FEW", 0 if size < MODULE.FEW else MODULE.FEW)
+def in_tiles(monkeypatch, rows):
+    """Tiles of so many queries."""
+    monkeypatch.setattr(kernels, "queries_of_a_tile", lambda *shape: rows)
 
 
 # ------------------------------------------------------------------------------------------------ the primitive
 @settings(max_examples=30, deadline=None)
 @given(st.data())
-def test_attention_is_the_plain_loop_whatever_the_masks_and_the_blocks(data):
+def test_attention_is_the_plain_loop_whatever_the_masks_and_the_tiles(data):
     numbers = st.integers(1, 5)
     lead = data.draw(st.sampled_from([(), (2,), (3, 2)]))
-    L, S, E, F_ = (data.draw(numbers) for _ in range(4))
+    L, E, F_ = (data.draw(numbers) for _ in range(3))
+    S = data.draw(st.sampled_from([1, 2, 3, 5, 128, 131, 257]))  # tiles have up to 128 keys
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     q, k, v = (rng.standard_normal((*lead, *shape)) for shape in ((L, E), (S, E), (S, F_)))
     masks = [(*lead, L, S), (L, S), (1, S), (L, 1), (*lead[:1], *(1,) * len(lead[1:]), 1, S)]
@@ -69,28 +65,36 @@ def test_attention_is_the_plain_loop_whatever_the_masks_and_the_blocks(data):
     options = {"keep": keep, "causal": data.draw(st.booleans()), "scale": data.draw(st.sampled_from([None, 0.3]))}
     weights, values = plain(q, k, v, bias, **options)
     with pytest.MonkeyPatch.context() as patch:
-        in_blocks(patch, data.draw(st.sampled_from([1, 7, 30, 1 << 17])))
+        in_tiles(patch, data.draw(st.sampled_from([1, 2, 16])))
         np.testing.assert_allclose(ops.attention(q, k, v, bias, **options), values, rtol=1e-10, atol=1e-12)
         np.testing.assert_allclose(ops.attention_weights(q, k, bias, **options), weights, rtol=1e-10, atol=1e-12)
 
 
-def test_a_block_is_a_few_problems_or_enough_queries_of_one():
-    def sizes(*shape):
-        return [(b.stop - b.start, i.stop - i.start, keys) for _, b, i, keys in MODULE._blocks(*shape)]
-    assert sizes(1, 2, 4096, 4096, False) == [(1, MODULE.QUERIES, 4096)] * 64
-    assert sizes(1, 1, 600, 200, False) == [(1, 327, 200), (1, 273, 200)]
-    assert sizes(100, 2, 50, 50, True)[0] == (13, 50, 50)
-    assert [keys for *_, keys in sizes(1, 8, 256, 256, True)] == [64, 128, 192, 256]
+def test_a_tile_has_few_queries_which_one_core_multiplies():
+    assert kernels.queries_of_a_tile(50, 50, 32, 32) == 50
+    assert kernels.queries_of_a_tile(4096, 4096, 32, 16) == kernels.queries_of_a_tile(4096, 10, 4, 4) == 64
+    assert kernels.queries_of_a_tile(4096, 4096, 64, 32) == kernels.queries_of_a_tile(4096, 4096, 32, 64) == 32
+    assert kernels.queries_of_a_tile(4096, 4096, 512, 512) == kernels.queries_of_a_tile(3, 0, 0, 0) == 16
 
 
-@pytest.mark.parametrize("block", [3, 40, 1 << 17])
+@pytest.mark.parametrize("rows", [1, 3, 16])
 @pytest.mark.parametrize("shape", [(4, 3), (1, 3), (2, 2, 4, 3), (2, 1, 1, 3), (1, 2, 4, 1)])
 @pytest.mark.parametrize("causal, p", [(False, 0.0), (True, 0.0), (True, 0.4)])
-def test_gradients_to_everything_with_masks(monkeypatch, block, shape, causal, p):
-    in_blocks(monkeypatch, block)
+def test_gradients_to_everything_with_masks(monkeypatch, rows, shape, causal, p):
+    in_tiles(monkeypatch, rows)
     inputs = [normal(2, 2, 4, 3, seed=1), normal(2, 2, 3, 3, seed=2), normal(2, 2, 3, 2), normal(*shape)]
     keep = (np.array([[[[True, False, True]]], [[[False, False, False]]]]),)
     assert gradcheck(lambda *x: ops.attention(*x, keep=keep, causal=causal, p=p, seed=7), inputs)
+
+
+@pytest.mark.parametrize("causal, p", [(False, 0.0), (True, 0.3)])
+def test_gradients_across_tiles_of_keys(monkeypatch, causal, p):
+    in_tiles(monkeypatch, 70)
+    inputs = [normal(2, 1, 140, 2), normal(2, 1, 135, 2, seed=4), normal(2, 1, 135, 3), normal(140, 135)]
+    assert gradcheck(lambda *x: ops.attention(*x, causal=causal, p=p, seed=7), inputs)
+    weights = ops.attention_weights(*inputs[:2], inputs[3], causal=causal)
+    plainly = ops.matmul(ops.dropout(weights, p=p, seed=7) if p else weights, inputs[2])  # the same numbers are dropped
+    np.testing.assert_allclose(ops.attention(*inputs, causal=causal, p=p, seed=7).data, plainly.data, rtol=1e-10, atol=1e-12)
 
 
 def test_leading_axes_broadcast_and_their_gradients_are_sums():
@@ -99,8 +103,7 @@ def test_leading_axes_broadcast_and_their_gradients_are_sums():
     assert gradcheck(ops.attention, [q, k, v]) and gradgradcheck(ops.attention, [q, k, v])
 
 
-def test_gradients_of_the_gradient_see_the_same_dropout(monkeypatch):
-    in_blocks(monkeypatch, 7)
+def test_gradients_of_the_gradient_see_the_same_dropout():
     inputs = [normal(2, 2, 4, 3, seed=1), normal(2, 2, 3, 3, seed=2), normal(2, 2, 3, 2), normal(4, 3)]
     keep = (np.array([True, True, False]),)
     def run(*x):
@@ -153,8 +156,7 @@ def test_numbers_of_any_size_neither_overflow_nor_vanish():
     assert y.dtype == np.float32
 
 
-def test_every_block_is_dropped_in_its_own_way(monkeypatch):
-    in_blocks(monkeypatch, 64)
+def test_every_head_is_dropped_in_its_own_way():
     zeros, one_hot = np.zeros((2, 2, 8, 8)), np.broadcast_to(np.eye(8), (2, 2, 8, 8))
     kept = (ops.attention(zeros, zeros, one_hot, p=0.5, seed=1) > 0).reshape(4, 64)
     assert len({row.tobytes() for row in kept}) == 4
@@ -173,7 +175,6 @@ def test_problems_side_by_side_give_the_same_bits(monkeypatch):
 
     import numba
 
-    in_blocks(monkeypatch, 64)
     results, seen = [], set()
     plain_run = kernels.side_by_side
 
@@ -193,6 +194,79 @@ def test_problems_side_by_side_give_the_same_bits(monkeypatch):
     assert any(name.startswith("tinydl") for name in seen)
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+# ------------------------------------------------------------------------------------------------ of a sequence to itself
+@pytest.mark.parametrize("p", [0.0, 0.4])
+@pytest.mark.parametrize("lengths", [[3, 0, 5, 1], [4], [0, 0], []])
+def test_sequences_of_different_lengths_are_each_by_itself(lengths, p):
+    qkv, start = normal(sum(lengths), 12), np.append(0, np.cumsum(np.array(lengths, int)))
+    bias, keep = normal(1, 2, 5, 5)[:, :, :max(lengths, default=0), :max(lengths, default=0)], np.arange(5) != 1
+    options = {"heads": 2, "causal": p > 0, "p": p, "seed": 5}
+    y = ops.self_attention(qkv, bias, lengths=np.array(lengths, int), keep=(keep[:max(lengths, default=0)],), **options)
+    assert y.shape == (sum(lengths), 4)
+    for b, (first, last) in enumerate(zip(start, start[1:], strict=False)):
+        n = last - first
+        if n and p == 0:
+            alone = ops.self_attention(qkv[first:last][None], bias[:, :, :n, :n], keep=(keep[:n],), **options)
+            np.testing.assert_allclose(y.data[first:last], alone.data[0], rtol=1e-12)
+    if sum(lengths):
+        def run(x, bias):
+            return ops.self_attention(x, bias, lengths=np.array(lengths), **options)
+        assert gradcheck(run, [qkv, bias.detach().requires_grad_()]) and gradgradcheck(run, [qkv, normal(bias.shape[2], 1)])
+
+
+@pytest.mark.parametrize("lengths, rows, words", [([2, 2], 5, "4 in all, for 5 rows"), ([6, -1], 5, "add up"),
+                                                  ([2.0, 3.0], 5, "float64 lengths"), ([[5]], 5, r"\(1, 1\)")])
+def test_lengths_that_do_not_fit_are_refused(lengths, rows, words):
+    with pytest.raises(ValueError, match=words):
+        ops.self_attention(normal(rows, 6), lengths=np.array(lengths))
+
+
+@pytest.mark.parametrize("run", [
+    lambda x, bias: ops.self_attention(x, bias, heads=2),
+    lambda x, bias: ops.multihead_self_attention(x[:, :, :4], np.ones((12, 4)), None, np.ones((4, 4)), None, bias, heads=2)])
+def test_who_shares_a_bias_adds_to_its_gradient_in_turn(monkeypatch, run):
+    counts, plainly = [], kernels.side_by_side
+    monkeypatch.setattr(kernels, "side_by_side", lambda run, tasks: counts.append(len(tasks)) or plainly(run, tasks))
+    x, bias = normal(16, 3, 12), normal(3, 3)
+    for wanted, most in ((x, 8), (bias, 1)):
+        y = run(x, bias).sum()
+        counts.clear()
+        tinydl.grad(y, wanted)
+        assert counts == [most]
+
+
+@pytest.mark.parametrize("B", [2, 9])  # as a whole, and in parts side by side
+@pytest.mark.parametrize("affine, bias", [(True, None), (False, None), (True, (2, 3, 1)), (True, (1, 3))])
+def test_all_of_a_layer_at_once_is_its_parts(B, affine, bias):
+    x, in_weight, out_weight = normal(B, 3, 4), normal(12, 4), normal(4, 4)
+    in_bias, out_bias = (normal(12), normal(4)) if affine else (None, None)
+    bias, options = None if bias is None else normal(*bias), {"heads": 2, "causal": True, "p": 0.3, "seed": 3}
+
+    def apart(x, in_weight, in_bias, out_weight, out_bias, bias):
+        y = ops.self_attention(ops.linear(x, in_weight, in_bias), bias, **options)
+        return ops.linear(y, out_weight, out_bias)
+
+    inputs = [x, in_weight, in_bias, out_weight, out_bias, bias]
+    there = [a for a in inputs if a is not None]
+
+    def run(one):
+        def called(*given):
+            found = iter(given)
+            return one(*(None if a is None else next(found) for a in inputs))
+        return called
+
+    def at_once(*inputs):
+        return ops.multihead_self_attention(*inputs, **options)
+
+    np.testing.assert_allclose(at_once(*inputs).data, apart(*inputs).data, rtol=1e-12)
+    v = normal(B, 3, 4, seed=8).data
+    for one, other in zip(*(tinydl.grad(way(*inputs), there, v) for way in (at_once, apart)), strict=True):
+        np.testing.assert_allclose(one.data, other.data, rtol=1e-10, atol=1e-12)
+    assert gradcheck(run(at_once), there)
+    if B == 2:
+        assert gradgradcheck(run(at_once), there)
 
 
 def test_an_error_in_a_task_is_not_lost():

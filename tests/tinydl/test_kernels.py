@@ -87,6 +87,36 @@ def masked(rng, dtype, n, S):
     return s
 
 
+def attention(gradient, together, H, bias, causal, p, rows, more):
+    """Two sequences of n and n // 3 queries, or none, and their keys, `more` than queries, in one array or in three.
+
+    bias: which of (B, H, L) it has for itself; None: there is none. gradient: what is behind `attend_gradient`, too.
+    """
+    E, F = 3, 3 if together else 2
+
+    def make(rng, dtype, n):
+        def part(count, parts, width):
+            return dtype(0.5) * normal(rng, dtype, count, parts, H, width)
+
+        queries, keys = np.array([n, n // 3]), np.maximum(np.array([n, n // 3]) + more, 0)
+        q_start, k_start, (L, S) = np.append(0, np.cumsum(queries)), np.append(0, np.cumsum(keys)), (n, keys[0])
+        parts = 3 if together else 1
+        q = part(q_start[-1], parts, E)
+        k, v = (q, q) if together else (part(k_start[-1], 1, E), part(k_start[-1], 1, F))
+        mask = np.zeros((1, 1, 1, 0), dtype)
+        if bias is not None:
+            mask = normal(rng, dtype, *(size if own else 1 for size, own in zip((2, H, L), bias, strict=True)), S)
+        pieces = 1 if gradient else -(-L // rows)
+        given = (q, k, v, int(together), q_start, k_start, L, S, mask, causal, 0.7, p, 12345, rows, pieces, 2 * H * pieces,
+                 part(len(q), 1, F), 4 + positive(rng, dtype, len(q), H))
+        return (*given, part(len(q), 1, F), *map(np.ones_like, (q, k, v)), mask + 1) if gradient else given
+    return make
+
+
+HEADS = [(True, 2, None, True, 0.0, 16, 0), (True, 2, (0, 0, 1), False, 0.4, 4, 0), (False, 2, (1, 1, 1), False, 0.0, 5, 130), (False, 2, (1, 1, 0), True, 0.0, 5, 2),
+         (False, 1, (1, 0, 1), True, 0.3, 40, 3), (False, 3, None, False, 0.4, 3, -7)]
+
+
 def visits(weight, decay):
     """n queries of 5 users, two of them without visits; times tie, and some visits are later than the query."""
     def make(rng, dtype, n):
@@ -263,11 +293,20 @@ CASES = {
     "lstm_gradient": gates(4, 1, 1, 1, 1, 1, 4),
     "gru_step": gates(3, 3, 0, 1, 1, 1),
     "gru_gradient": gates(3, 1, 1, 1, 1, 3, 3),
-    "shift_rows": [lambda rng, dtype, n, S=S: (masked(rng, dtype, n, S), normal(rng, dtype, n)) for S in (0, 1, 7, 8, 21)],
-    "normalize_rows": [lambda rng, dtype, n, S=S: (np.exp(masked(rng, dtype, n, S)), normal(rng, dtype, n))
-                       for S in (0, 1, 21)],
-    "softmax_rows_gradient": [lambda rng, dtype, n, S=S: (positive(rng, dtype, n, S), normal(rng, dtype, n, S),
-                                                          normal(rng, dtype, n)) for S in (0, 5)],
+    "exp_rows": [lambda rng, dtype, n: (-50 * positive(rng, dtype, n, D),), lambda rng, dtype, n: (masked(rng, dtype, n, 5),)],
+    "drop_from": vectors(1, 0, (2**33 + 5, 0.3, 12345)),
+    "add_row": [vectors(2, 0, (0.7, 1.3)), lambda rng, dtype, n: (np.full(n, np.nan, dtype), normal(rng, dtype, n), 0.0, 1.3)],
+    "scores": [lambda rng, dtype, n, E=E, bias=bias, causal=causal: (
+        normal(rng, dtype, n, E), normal(rng, dtype, 9, E), normal(rng, dtype, *bias), causal, 4, 6, np.zeros((n, 9), dtype))
+        for E, bias, causal in ((3, (1, 0), True), (0, (1, 0), False), (3, (37, 15), False), (2, (1, 15), True))],
+    "shift_rows": [lambda rng, dtype, n, S=S: (masked(rng, dtype, n, S), masked(rng, dtype, n, 1)[:, 0])
+                   for S in (0, 1, 7, 8, 21)],
+    "attend": [attention(False, *case) for case in HEADS],
+    "attend_gradient": [attention(True, *case) for case in HEADS],
+    "catalogue_loss": [lambda rng, dtype, n, smoothing=smoothing, wanted=wanted: (
+        normal(rng, dtype, n, 13), normal(rng, dtype, 13), normal(rng, dtype, 2),
+        np.column_stack([rng.integers(0, 13, n), rng.integers(-1, 13, (n, 2))]), smoothing, 2 * n + 1, wanted,
+        normal(rng, dtype, 13), normal(rng, dtype, 2)) for smoothing, wanted in ((0.0, True), (0.3, True), (0.3, False))],
     "sgd": [vectors(3, 0, (0.1, 0.0, 1.0, False, 0.01)), vectors(3, 0, (0.1, 0.9, 0.7, False, 0.01)),
             vectors(3, 0, (0.1, 0.9, 0.7, True, 0.01))],
     "sgd_rows": tables(0, 0, (0.1,)),

@@ -1,8 +1,8 @@
 """Compiled inner loops, each beside its readable NumPy twin: see `registry`."""
 
-from .attention import normalize_rows, shift_rows, softmax_rows_gradient
+from .attention import attend, attend_gradient, queries_of_a_tile, shift_rows
 from .convolution import im2col, im2row, row2im
-from .elementwise import (add_rows, add_rows_relu, dropout, relu, relu_gradient, relu_rows_gradient, tanh_gradient,
+from .elementwise import (add_rows, add_rows_relu, dropout, exp_rows, relu, relu_gradient, relu_rows_gradient, tanh_gradient,
                           tanh_rows)
 from .recurrence import gru_gradient, gru_step, lstm_gradient, lstm_step
 from .normalization import channel_map, channel_moments, channel_sums

@@ -46,6 +46,43 @@ def relu_gradient(x, dy):
     return dx
 
 
+# e^r = 1 + r + r^2 P(r) for |r| <= log(2) / 2, to 3e-9: these coefficients make the largest relative error least (minimax).
+_E = tuple(map(np.float32, (0.4999999343718939, 0.16666520555143366, 0.04166838954632423, 0.008368723932983371,
+                            0.0013814553738464234)))
+_LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.4426950408889634), np.float32(0.693359375), np.float32(-2.1219444005469057e-4)
+_TURN, _LEAST = np.float32(1.5 * 2**23), np.float32(-87.3)  # where a float32's last bit counts ones; e^-87.3 = 2^-126
+
+
+def _exp_rows_reference(y):
+    np.exp(y, out=y)
+
+
+@kernel(_exp_rows_reference)
+def exp_rows(y):
+    """y = e^y in place, for y <= 88: to 2e-7 of the number in float32; 0 below -87.3, nan stays nan.  (n, D)
+
+    float32: x = k ln 2 + r with a whole k, e^x = 2^k e^r (Cody and Waite 1980, chapter 6); k is rounded by adding a number
+    so large that no fraction fits beside it, and put where a float32 has its exponent: vector instructions all along, where
+    the C library is called for each number. float64: that library.
+    """
+    one = y.dtype.type(1)
+    single = one + y.dtype.type(1e-9) == one  # known when it is compiled: one of the two loops is left
+    for n in range(y.shape[0]):
+        row = y[n]
+        if single:
+            for d in range(y.shape[1]):
+                x = row[d] if not row[d] < _LEAST else _LEAST
+                turned = np.float32(x * _LOG2_E + _TURN)
+                k = turned - _TURN
+                r = (x - k * _LN2_HIGH) - k * _LN2_LOW
+                e_r = ((((_E[4] * r + _E[3]) * r + _E[2]) * r + _E[1]) * r + _E[0]) * r * r + r + np.float32(1)
+                power = np.int32((np.float32(turned).view(np.int32) - 0x4B400000 + 127) << 23)
+                row[d] = np.float32(0) if row[d] < _LEAST else e_r * power.view(np.float32)
+        else:
+            for d in range(y.shape[1]):
+                row[d] = np.exp(row[d])
+
+
 # tanh x = x P(x^2) / Q(x^2) up to |x| = 9, from where on float32 rounds it to 1. These coefficients make the largest
 # relative error least, 2e-8 (rational minimax approximation, see Cody and Waite 1980); all are positive: nothing cancels.
 _P = tuple(map(np.float32, (0.9999999794666319, 0.13381023014823534, 3.495585053046062e-3, 2.0609033949012528e-5,
@@ -141,16 +178,16 @@ def relu_rows_gradient(y, dy):
     return dz, db
 
 
-def _dropout_reference(x, p, seed):
-    z = (np.arange(len(x), dtype=np.uint64) * 0x9E3779B9 + np.uint64(seed)) & 0xFFFFFFFF
+def _drop_from_reference(x, first, p, seed):
+    z = (np.arange(first, first + len(x)).astype(np.uint64) * 0x9E3779B9 + np.uint64(seed)) & 0xFFFFFFFF
     z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
     z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-    return x * np.where(z ^ (z >> 16) >= np.uint64(p * 2**32), x.dtype.type(1 / (1 - p)), x.dtype.type(0))
+    x *= np.where(z ^ (z >> 16) >= np.uint64(p * 2**32), x.dtype.type(1 / (1 - p)), x.dtype.type(0))
 
 
-@kernel(_dropout_reference)
-def dropout(x, p, seed):
-    """y_i = m_i x_i, where m_i is 0 with probability p < 1, and else 1 / (1 - p); 0 <= seed < 2^32.  (n,) -> (n,)
+@kernel(_drop_from_reference)
+def drop_from(x, first, p, seed):
+    """x_i *= m_{first + i} in place; m_i is 0 with probability p < 1, and else 1 / (1 - p); 0 <= seed < 2^32.  (n,)
 
     m_i is a hash of i and the seed, 32 bits wide (the finalizer of MurmurHash3 by Appleby, on Weyl's sequence): no state
     runs from one number to the next, so the loop is vectorised where drawing from a generator takes ten times as long,
@@ -158,10 +195,25 @@ def dropout(x, p, seed):
     """
     keep, drop = x.dtype.type(1 / (1 - p)), x.dtype.type(0)
     limit = int(p * 4294967296)
-    y = np.empty_like(x)
     for i in range(len(x)):
-        z = (i * 0x9E3779B9 + seed) & 0xFFFFFFFF
+        z = ((first + i) * 0x9E3779B9 + seed) & 0xFFFFFFFF
         z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
         z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-        y[i] = x[i] * (keep if z ^ (z >> 16) >= limit else drop)
+        x[i] *= keep if z ^ (z >> 16) >= limit else drop
+
+
+def _dropout_reference(x, p, seed):
+    y = x.copy()
+    _drop_from_reference(y, 0, p, seed)
+    return y
+
+
+@kernel(_dropout_reference)
+def dropout(x, p, seed):
+    """y_i = m_i x_i with the mask of `drop_from`.  (n,) -> (n,)"""
+    y = np.empty_like(x)
+    for first in range(0, len(x), 1024):  # while it is in the innermost cache
+        part = y[first:first + 1024]
+        part[:] = x[first:first + 1024]
+        drop_from(part, first, p, seed)
     return y

@@ -71,13 +71,12 @@ class MultiheadAttention(Module):
         if need_weights or p == 1:
             q, k, v = self._heads(given)
             weights = F.dropout(ops.attention_weights(q, k, bias, keep, is_causal), p, rng=self.rng)
-            y = _side_by_side(ops.matmul(weights, v))
+            y = self._out(ops.matmul(weights, v))
         elif len(given) == 1 and self.in_proj_weight is not None:
-            y = ops.self_attention(_affine(given[0], self.in_proj_weight, self.in_proj_bias), bias, heads=self.num_heads,
-                                   **options)
+            y = ops.multihead_self_attention(given[0], self.in_proj_weight, self.in_proj_bias, self.out_proj.weight,
+                                             self.out_proj.bias, bias, heads=self.num_heads, **options)
         else:
-            y = _side_by_side(ops.attention(*self._heads(given), bias, **options))
-        y = _affine(y, self.out_proj.weight, self.out_proj.bias)
+            y = self._out(ops.attention(*self._heads(given), bias, **options))
         y = y[0] if alone else y if axis == 0 else ops.swapaxes(y, axis1=0, axis2=1)
         if not need_weights:
             return y, None
@@ -92,6 +91,12 @@ class MultiheadAttention(Module):
             weight = getattr(self, f"{name}_proj_weight") if self.in_proj_weight is None else self.in_proj_weight[rows]
             a = _affine(x, weight, None if self.in_proj_bias is None else self.in_proj_bias[rows])
             yield ops.swapaxes(ops.reshape(a, shape=(*a.shape[:2], h, E // h)), axis1=1, axis2=2)
+
+    def _out(self, heads):
+        """(B, h, L, D) -> (B, L, E), through the last affine map"""
+        B, h, L, D = heads.shape
+        y = ops.reshape(ops.swapaxes(heads, axis1=1, axis2=2), shape=(B, L, h * D))
+        return _affine(y, self.out_proj.weight, self.out_proj.bias)
 
     def _masks(self, padding, mask, B, L, S, dtype):
         """What is added to the scores, or None, and what may be seen, a tuple; both broadcast to (B, h, L, S)."""
@@ -139,12 +144,6 @@ def _affine(x, weight, bias):
     rows = ops.reshape(x, shape=(-1, x.shape[-1]))
     y = ops.linear(rows, weight) if bias is None else ops.linear(rows, weight, bias)
     return ops.reshape(y, shape=(*x.shape[:-1], weight.shape[0]))
-
-
-def _side_by_side(heads):
-    """(B, h, L, D) -> (B, L, h D)"""
-    B, h, L, D = heads.shape
-    return ops.reshape(ops.swapaxes(heads, axis1=1, axis2=2), shape=(B, L, h * D))
 
 
 class TransformerEncoderLayer(Module):
