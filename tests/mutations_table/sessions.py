@@ -36,7 +36,7 @@ CHAPTERS = [
         ("row[i] = row[i] * factor - floor", "row[i] = row[i] * factor"),
         ("dr[a] += row[target[k, 1 + a]]", "dr[a] = row[target[k, 1 + a]]"),
         ("row[target[k, 1 + a]] += r[a]", "row[target[k, 1 + a]] = r[a]"),
-        ("- smoothing * more / I", "- smoothing * more"),
+        ("- smoothing * more / items", "- smoothing * more"),
         ("of_target = row[t]\n", "of_target = row[t] - top[0]\n"),
         ("z[at, i] += r[a]", "z[at, i] = r[a]"),
     ]),

@@ -205,7 +205,7 @@ def test_sequences_of_different_lengths_are_each_by_itself(lengths, p):
     options = {"heads": 2, "causal": p > 0, "p": p, "seed": 5}
     y = ops.self_attention(qkv, bias, lengths=np.array(lengths, int), keep=(keep[:max(lengths, default=0)],), **options)
     assert y.shape == (sum(lengths), 4)
-    for b, (first, last) in enumerate(zip(start, start[1:], strict=False)):
+    for first, last in zip(start, start[1:], strict=False):
         n = last - first
         if n and p == 0:
             alone = ops.self_attention(qkv[first:last][None], bias[:, :, :n, :n], keep=(keep[:n],), **options)

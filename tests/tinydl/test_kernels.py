@@ -113,7 +113,8 @@ def attention(gradient, together, H, bias, causal, p, rows, more):
     return make
 
 
-HEADS = [(True, 2, None, True, 0.0, 16, 0), (True, 2, (0, 0, 1), False, 0.4, 4, 0), (False, 2, (1, 1, 1), False, 0.0, 5, 130), (False, 2, (1, 1, 0), True, 0.0, 5, 2),
+HEADS = [(True, 2, None, True, 0.0, 16, 0), (True, 2, (0, 0, 1), False, 0.4, 4, 0),
+         (False, 2, (1, 1, 1), False, 0.0, 5, 130), (False, 2, (1, 1, 0), True, 0.0, 5, 2),
          (False, 1, (1, 0, 1), True, 0.3, 40, 3), (False, 3, None, False, 0.4, 3, -7)]
 
 
@@ -293,9 +294,11 @@ CASES = {
     "lstm_gradient": gates(4, 1, 1, 1, 1, 1, 4),
     "gru_step": gates(3, 3, 0, 1, 1, 1),
     "gru_gradient": gates(3, 1, 1, 1, 1, 3, 3),
-    "exp_rows": [lambda rng, dtype, n: (-50 * positive(rng, dtype, n, D),), lambda rng, dtype, n: (masked(rng, dtype, n, 5),)],
+    "exp_rows": [lambda rng, dtype, n: (-50 * positive(rng, dtype, n, D),),
+                 lambda rng, dtype, n: (masked(rng, dtype, n, 5),)],
     "drop_from": vectors(1, 0, (2**33 + 5, 0.3, 12345)),
-    "add_row": [vectors(2, 0, (0.7, 1.3)), lambda rng, dtype, n: (np.full(n, np.nan, dtype), normal(rng, dtype, n), 0.0, 1.3)],
+    "add_row": [vectors(2, 0, (0.7, 1.3)),
+                lambda rng, dtype, n: (np.full(n, np.nan, dtype), normal(rng, dtype, n), 0.0, 1.3)],
     "scores": [lambda rng, dtype, n, E=E, bias=bias, causal=causal: (
         normal(rng, dtype, n, E), normal(rng, dtype, 9, E), normal(rng, dtype, *bias), causal, 4, 6, np.zeros((n, 9), dtype))
         for E, bias, causal in ((3, (1, 0), True), (0, (1, 0), False), (3, (37, 15), False), (2, (1, 15), True))],

@@ -383,7 +383,8 @@ CASES = {
     "multihead_self_attention": [
         (lambda x, w, b, u, c: ops.multihead_self_attention(x, w, b, u, c, heads=2, keep=(SEEN[:, :1, None],)),
          [signed(2, 3, 4), signed(12, 4), signed(12), signed(4, 4), signed(4)],
-         lambda x, w, b, u, c: side_by_side(attended(*in_heads(x @ w.T + b, 3, 2), keep=(SEEN[:, :1, None],))[1]) @ u.T + c)],
+         lambda x, w, b, u, c: c + side_by_side(attended(*in_heads(x @ w.T + b, 3, 2),
+                                                         keep=(SEEN[:, :1, None],))[1]) @ u.T)],
     # loss
     "mse_loss": losses(ops.mse_loss, lambda p, t: (p - t) ** 2, signed, positive),
     "l1_loss": losses(ops.l1_loss, lambda p, t: np.maximum(p - t, t - p), signed, positive),

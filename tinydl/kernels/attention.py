@@ -1,9 +1,9 @@
 """Attention, a tile of scores at a time: what stays in the innermost cache never becomes an array of L x S.
 
-L queries and S keys of E numbers, S values of F; a tile is some queries against up to `COLUMNS` keys. Going through the keys,
-a query's mean of the values is corrected whenever a larger score turns up (Milakov & Gimelshein 2018, algorithm 3); of its
-weights the logarithm of their sum is kept, and the way back computes them again from it (Rabe & Staats 2021; Dao et al. 2022,
-"FlashAttention", algorithms 1 and 4). Products are BLAS's, on one core each: the heads share the cores.
+L queries and S keys of E numbers, S values of F; a tile is some queries against up to `COLUMNS` keys. Going through the
+keys, a query's mean of the values is corrected whenever a larger score turns up (Milakov & Gimelshein 2018, algorithm 3); of
+its weights the logarithm of their sum is kept, and the way back computes them again from it (Rabe & Staats 2021; Dao et al.
+2022, "FlashAttention", algorithms 1 and 4). Products are BLAS's, on one core each: the heads share the cores.
 
 The references do the same for all keys at once, a head after the other.
 """
@@ -57,8 +57,8 @@ def _shift_rows_reference(s, top):
 def shift_rows(s, top):
     """top_i = max(top_i, max_j s_ij);   s_ij -= top_i, unless that is -inf.  s (n, c), top (n,)
 
-    nan is passed over by the maximum, and stays where it is. It is sought in eight columns, which are one vector instruction:
-    a single running maximum would wait for each comparison.
+    nan is passed over by the maximum, and stays where it is. It is sought in eight columns, which are one vector
+    instruction: a single running maximum would wait for each comparison.
     """
     n, c = s.shape
     lowest = s.dtype.type(-np.inf)
@@ -97,7 +97,7 @@ def add_row(y, x, a, b):
 
 
 def queries_of_a_tile(L, S, E, F):
-    """How many queries a task of `attend` has: 64 at most, what keeps its products small enough for one core, 16 at least."""
+    """How many queries a task of `attend` has: at most 64 and what keeps its products small enough for one core, but 16."""
     return max(16, min(L, 64, PRODUCT // max(1, min(S, COLUMNS) * max(E, F))))
 
 
@@ -139,9 +139,9 @@ def attend(q, k, v, step, q_start, k_start, L, S, bias, causal, scale, p, seed, 
     """y_i = sum_j dropout(P)_ij v_j,   P = softmax(scale q k^T + bias),   log_i = log sum_j e^score_ij, 0 if there is no key
 
     q (N, parts, H, E), k (M, parts, H, E), v (M, parts, H, F) -> y (N, 1, H, F), logs (N, H). Queries are part 0, keys part
-    `step`, values part 2 step: with 1, all three are one array. Sequence b of B has queries q_start[b] to q_start[b + 1] - 1,
-    L at most, and keys by k_start, S at most. bias (B or 1, H or 1, L or 1, S or 0). Weight (b, h, i, j) is dropped as number
-    ((b H + h) L + i) S + j. Tasks low to high - 1 of those of all B H heads: one for each `rows` queries.
+    `step`, values part 2 step: with 1, all three are one array. Sequence b of B has queries q_start[b] to
+    q_start[b + 1] - 1, L at most, and keys by k_start, S at most. bias (B or 1, H or 1, L or 1, S or 0). Weight (b, h, i, j)
+    is dropped as number ((b H + h) L + i) S + j. Tasks low to high - 1 of those of all B H heads: one each `rows` queries.
     """
     _, _, H, E = q.shape
     F, dtype = v.shape[3], q.dtype
@@ -213,8 +213,8 @@ def _attend_gradient_reference(q, k, v, step, q_start, k_start, L, S, bias, caus
 
 
 @kernel(_attend_gradient_reference, reorder=True)
-def attend_gradient(q, k, v, step, q_start, k_start, L, S, bias, causal, scale, p, seed, rows, low, high, y, logs, dy, dq, dk,
-                    dv, dbias):
+def attend_gradient(q, k, v, step, q_start, k_start, L, S, bias, causal, scale, p, seed, rows, low, high, y, logs, dy, dq,
+                    dk, dv, dbias):
     """dP = m (dy v^T),   ds = P (dP - <dy, y>),   dq += scale ds k,   dk += scale ds^T q,   dv += (m P)^T dy,   dbias += ds
 
     Heads low to high - 1 of B H, of shapes as `attend` has them; m is dropout's mask. With it, too, sum_j P_ij dP_ij is
@@ -226,7 +226,8 @@ def attend_gradient(q, k, v, step, q_start, k_start, L, S, bias, causal, scale, 
     keys, part_keys = np.empty((COLUMNS, E), dtype), np.empty((COLUMNS, E), dtype)
     values, part_values = np.empty((COLUMNS, F), dtype), np.empty((COLUMNS, F), dtype)
     tile, kept, d_tile = (np.empty(rows * COLUMNS, dtype), np.empty(rows * COLUMNS, dtype), np.empty(rows * COLUMNS, dtype))
-    scaled, outer, part, dots = np.empty((L, E), dtype), np.empty((L, F), dtype), np.empty((rows, E), dtype), np.empty(L, dtype)
+    scaled, outer, part = np.empty((L, E), dtype), np.empty((L, F), dtype), np.empty((rows, E), dtype)
+    dots = np.empty(L, dtype)
     for head in range(low, high):
         b, h = head // H, head % H
         row_q, row_k, queries, end = q_start[b], k_start[b], q_start[b + 1] - q_start[b], k_start[b + 1] - k_start[b]

@@ -3,7 +3,8 @@
 from .activation import dropout, elu, gelu, leaky_relu, log_softmax, logsigmoid, relu, sigmoid, silu, softmax, softplus, tanh
 from .arithmetic import (absolute, add, astype, clip, cos, divide, erf, exp, expm1, log, log1p, maximum, minimum, multiply,
                          negative, power, sin, sqrt, square, subtract, where)
-from .attention import attention, attention_weights, masked_softmax, multihead_self_attention, self_attention
+from .attention import attention, attention_weights, masked_softmax
+from .self_attention import multihead_self_attention, self_attention
 from .convolution import conv1d, conv2d, conv2d_relu, conv_transpose2d
 from .convolution_pooling import conv2d_relu_max_pool2d
 from .indexing import embedding, embedding_bag, gather, getitem, scatter, take
