@@ -18,7 +18,9 @@
 tensor([2., 4., 6.])
 """
 
-from . import data, naming, nn, ops, optim, training, unsupervised
+import importlib
+
+from . import data, naming, nn, ops, optim, training
 from ._version import version
 from .autograd import grad
 from .creation import arange, eye, full, ones, ones_like, rand, randn, tensor, zeros, zeros_like
@@ -43,4 +45,6 @@ __all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concaten
 
 
 def __getattr__(name):
+    if name == "unsupervised":  # many files, which few programs need: loaded when it is asked for
+        return importlib.import_module(f"{__name__}.{name}")
     raise naming.missing(__name__, name, ops, nn, optim, Tensor, naming.np)

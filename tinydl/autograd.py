@@ -27,6 +27,8 @@ def _unbroadcast(gradient, shape):
     if gradient.shape == shape:
         return gradient
     extra = gradient.ndim - len(shape)
+    if extra > 0 and gradient.shape[extra:] == shape:  # as a bias, repeated as a whole
+        return np.sum(gradient, axis=tuple(range(extra)))
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, gradient.shape[extra:], strict=True)):
         raise ValueError(f"backward: a rule gave a gradient of shape {gradient.shape} for its input of shape {shape}")
     axes = tuple(range(extra)) + tuple(
@@ -45,8 +47,7 @@ def _reachable(outputs, inputs):
         node = stack.pop()
         if type(node) is Node:
             nodes.append(node)
-            for _, x in node.parents:
-                key = x._node or x
+            for _, key in node.parents:
                 if key not in keys:
                     keys[key] = None
                     stack.append(key)
@@ -54,7 +55,7 @@ def _reachable(outputs, inputs):
     if inputs is not None:
         keys = dict.fromkeys(key for t in inputs if (key := _key(t)) in keys)
         for node in nodes:
-            if node not in keys and any((x._node or x) in keys for _, x in node.parents):
+            if node not in keys and any(key in keys for _, key in node.parents):
                 keys[node] = None
         nodes = [node for node in nodes if node in keys]
     return keys, nodes[::-1]
@@ -74,8 +75,8 @@ def _pullbacks(node, dy, keys, create_graph):
         _, *pullbacks = node.rule(*node.inputs, **node.options)
     if node.kind == "joint":  # one function gives all the gradients that are needed
         needs = [False] * len(node.inputs)
-        for position, x in node.parents:
-            needs[position] = (x._node or x) in keys
+        for position, key in node.parents:
+            needs[position] = key in keys
         return [lambda dy, gradient=gradient: gradient for gradient in pullbacks[0](dy, needs)]
     return pullbacks
 
@@ -101,15 +102,14 @@ def _sweep(outputs, seeds, inputs, retain_graph, create_graph):
                 _leave(tensor, _own(dy if create_graph else dy.copy(), {}), tensor.grad)
             node.check_unchanged()
             pullbacks = _pullbacks(node, dy, keys, create_graph)
-            for position, x in node.parents:
-                key = x._node or x
+            for position, key in node.parents:
                 if key not in keys or pullbacks[position] is None:
                     continue
                 gradient = pullbacks[position](dy)
                 if gradient is None:
                     continue
                 if type(gradient) is not RowGradient:
-                    array = x._data
+                    array = node.inputs[position]._data
                     if gradient.shape != array.shape:
                         gradient = _unbroadcast(gradient, array.shape)
                     if gradient.dtype is not array.dtype and gradient.dtype != array.dtype:

@@ -56,14 +56,11 @@ class Node:
 
     __slots__ = ("name", "number", "rule", "inputs", "options", "parents", "pullbacks", "kind", "stamp", "retained")
 
-    _node = None  # behind a freed node, nodes stand in for the tensors that they made
-
     def retain(self, tensor):
         self.retained = weakref.ref(tensor)
 
     def free(self):
         """Let go of all values. Where the graph led stays known, so that who comes again is refused, not misled."""
-        self.parents = [(position, x._node or x) for position, x in self.parents]
         self.inputs, self.options, self.pullbacks = (), {}, None
 
     def check_unchanged(self):
@@ -111,7 +108,7 @@ def op(rule=None, *, linear=False, joint=False, casts=False):
                 if dtype is not array.dtype:
                     dtype = array.dtype if dtype is None else _common_dtype(name, dtype, array.dtype)
                 if x.requires_grad:
-                    parents.append((len(arrays) - 1, x))
+                    parents.append((len(arrays) - 1, x._node or x))
             else:
                 arrays.append(x)
                 lists = lists or isinstance(x, (list, tuple))

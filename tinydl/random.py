@@ -1,13 +1,16 @@
-"""One default generator, set by `manual_seed`; every function that draws takes `rng` and asks here what it means."""
+"""One default generator, set by `manual_seed`; every function that draws takes `rng` and asks here what it means.
+
+It is made when it is first asked for: NumPy loads `numpy.random` that late, too.
+"""
 
 import numpy as np
 
-_default = [np.random.default_rng(0)]
+_default = []
 
 
 def manual_seed(seed):
     """Start the default generator afresh from `seed`, and return it."""
-    _default[0] = np.random.default_rng(seed)
+    _default[:] = [np.random.default_rng(seed)]
     return _default[0]
 
 
@@ -18,7 +21,7 @@ def generator(rng=None):
     True
     """
     if rng is None:
-        return _default[0]
+        return _default[0] if _default else manual_seed(0)
     if isinstance(rng, np.random.Generator):
         return rng
     if isinstance(rng, (int, np.integer, np.random.SeedSequence)):

@@ -3,10 +3,8 @@
 Images are (N, C, H, W), float32 in [0, 1]; labels (N,), int64.
 """
 
-import gzip
 import math
 import pathlib
-import zlib
 
 import numpy as np
 
@@ -24,6 +22,9 @@ def read_idx(path):
     path = pathlib.Path(path)
     data = path.read_bytes()
     if data[:2] == b"\x1f\x8b":
+        import gzip
+        import zlib
+
         try:
             data = gzip.decompress(data)
         except (OSError, EOFError, zlib.error) as error:

@@ -11,7 +11,6 @@ call other kernels.
 
 import contextlib
 import functools
-import hashlib
 import os
 import pathlib
 import sys
@@ -157,6 +156,8 @@ def cache_folder(source):
 
 @functools.cache
 def _fingerprint(folder):
+    import hashlib  # only compiled code needs it
+
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.py")):
         digest.update(path.name.encode() + path.read_bytes())

@@ -26,7 +26,7 @@ def _tanh(x):
     def of_vector(x):
         y = np.array(x)[None]
         kernels.tanh_rows(y)
-        return y[0]
+        return y
     return _flat(of_vector, x)
 
 
@@ -34,7 +34,7 @@ def _tanh(x):
 def tanh(x):
     """y = tanh x;   dx = dy * (1 - y^2)"""
     y = value_of(tanh, _tanh, x)
-    return y, lambda dy: np.reshape(kernels.tanh_gradient(np.reshape(y, -1), np.reshape(dy, -1)), y.shape)
+    return y, lambda dy: _flat(kernels.tanh_gradient, y, dy)
 
 
 @op
@@ -49,7 +49,7 @@ def _flat(compute, x, *others):
     if isinstance(x, np.ndarray) and not x.flags.c_contiguous:  # as images whose channels come last
         axes = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
         x, *others = (np.transpose(a, axes) for a in (x, *others))
-    y = np.reshape(compute(*(np.reshape(a, -1) for a in (x, *others))), x.shape)
+    y = compute(*[a.reshape(-1) for a in (x, *others)]).reshape(x.shape)  # np.reshape takes four times as long
     return y if axes is None else np.transpose(y, np.argsort(axes))
 
 

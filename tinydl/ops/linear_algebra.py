@@ -96,7 +96,7 @@ def _check_linear(name, x, weight):
 
 def _flat(a):
     """All leading axes as one: (..., D) -> (B, D)"""
-    return np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
+    return a if a.ndim == 2 else np.reshape(a, (math.prod(a.shape[:-1]), a.shape[-1]))
 
 
 def _plus(y, bias):

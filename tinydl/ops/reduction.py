@@ -38,7 +38,7 @@ def mean(x, axis=None, keepdims=False):
     """y = 1/n sum_i x_i;   dx_i = dy / n"""
     shape = x.shape
     n = _count(shape, axis)
-    return (np.mean(x, axis=axis, keepdims=keepdims),
+    return (np.sum(x, axis=axis, keepdims=keepdims) / n,  # np.mean does the same in Python
             lambda dy: np.broadcast_to(_restore(dy / n, shape, axis), shape))
 
 

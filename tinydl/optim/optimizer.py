@@ -124,15 +124,15 @@ class Optimizer:
         return loss
 
     def _check_gradient(self, p, group):
-        g = p.grad
+        g, shape, dtype = p.grad, p._data.shape, p._data.dtype
         if not isinstance(g, (Tensor, RowGradient)):
             self._refuse(p, f"has a .grad of type {type(g).__name__}, want a Tensor", TypeError)
-        if g.shape != p.shape or g.dtype != p.dtype:
+        if g.shape != shape or g.dtype != dtype:
             self._refuse(p, f"has a gradient of shape {g.shape}, {g.dtype}; want the same of both")
         if not p._data.flags.writeable:
             self._refuse(p, "stands in read-only memory; make it of a copy")
         for name, value in self.state.get(p, {}).items():
-            if isinstance(value, np.ndarray) and (value.shape != p.shape or value.dtype != p.dtype):
+            if isinstance(value, np.ndarray) and (value.shape != shape or value.dtype != dtype):
                 self._refuse(p, f"was of shape {value.shape}, {value.dtype} at its first step ({name}); make a new "
                                 "optimizer after changing a model's dtype")
         if isinstance(g, RowGradient):
