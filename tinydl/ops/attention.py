@@ -71,7 +71,7 @@ def attention(q, k, v, bias=None, *, keep=(), causal=False, scale=None, p=0.0, s
         return in_full(lambda *inputs: formula(*inputs, keep, causal, scale, p, seed), (q, k, v, bias))
 
     def heads(a):  # (..., n, D) -> (B n, 1, heads, D)
-        a = np.broadcast_to(a, (*lead, *a.shape[-2:]))
+        a = a if a.shape[:-2] == lead else np.broadcast_to(a, (*lead, *a.shape[-2:]))
         a = np.swapaxes(np.reshape(a, (*(1,) * (2 - len(lead)), *a.shape)), 1, 2)
         return np.reshape(np.ascontiguousarray(a), (math.prod(a.shape[:2]), 1, *a.shape[2:]))
 
