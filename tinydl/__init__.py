@@ -44,6 +44,10 @@ __all__ = ["GradcheckError", "RowGradient", "Tensor", "arange", "cat", "concaten
            "stack", "tanh", "tensor", "training", "unsupervised", "where", "zeros", "zeros_like"]
 
 
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name):
     if name == "unsupervised":  # many files, which few programs need: loaded when it is asked for
         return importlib.import_module(f"{__name__}.{name}")

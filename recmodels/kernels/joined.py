@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinydl.kernels import dropout, kernel
+from tinydl.kernels import drop_from, dropout, kernel
 
 
 def _join_relu_reference(y, part, start):
@@ -50,14 +50,11 @@ def _join_dropout_reference(y, part, start, p, seed):
 @kernel(_join_dropout_reference)
 def join_dropout(y, part, start, p, seed):
     """y[n, start + d] = m part[n, d], in place, with the mask m of `tinydl.kernels.dropout` on all of y.  (B, W), (B, D)"""
-    keep, drop, limit, W = y.dtype.type(1 / (1 - p)), y.dtype.type(0), int(p * 4294967296), y.shape[1]
     for n in range(part.shape[0]):
-        mine, first, part_n = y[n, start:start + part.shape[1]], n * W + start, part[n]
+        mine, part_n = y[n, start:start + part.shape[1]], part[n]
         for d in range(part.shape[1]):
-            z = ((first + d) * 0x9E3779B9 + seed) & 0xFFFFFFFF
-            z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-            z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-            mine[d] = part_n[d] * (keep if z ^ (z >> 16) >= limit else drop)
+            mine[d] = part_n[d]
+        drop_from(mine, n * y.shape[1] + start, p, seed)
 
 
 def _part_dropout_gradient_reference(dy, start, width, p, seed):
@@ -67,13 +64,10 @@ def _part_dropout_gradient_reference(dy, start, width, p, seed):
 @kernel(_part_dropout_gradient_reference)
 def part_dropout_gradient(dy, start, width, p, seed):
     """dpart[n, d] = m dy[n, start + d], with the same mask.  (B, W) -> (B, width)"""
-    keep, drop, limit, W = dy.dtype.type(1 / (1 - p)), dy.dtype.type(0), int(p * 4294967296), dy.shape[1]
     dx = np.empty((dy.shape[0], width), dy.dtype)
     for n in range(dy.shape[0]):
-        dx_n, first, dy_n = dx[n], n * W + start, dy[n, start:start + width]
+        dx_n, dy_n = dx[n], dy[n, start:start + width]
         for d in range(width):
-            z = ((first + d) * 0x9E3779B9 + seed) & 0xFFFFFFFF
-            z = ((z ^ (z >> 16)) * 0x85EBCA6B) & 0xFFFFFFFF
-            z = ((z ^ (z >> 13)) * 0xC2B2AE35) & 0xFFFFFFFF
-            dx_n[d] = dy_n[d] * (keep if z ^ (z >> 16) >= limit else drop)
+            dx_n[d] = dy_n[d]
+        drop_from(dx_n, n * dy.shape[1] + start, p, seed)
     return dx

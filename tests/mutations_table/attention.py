@@ -12,7 +12,6 @@ CHAPTERS = [
     ("tinydl/ops/attention.py", ATTENTION, [
         ("p * np.any(keep, axis=axis, keepdims=True).astype(p.dtype)", "p"),
         ("keep = *keep, (bias._data if isinstance(bias, Tensor) else bias) > -np.inf", "keep = *keep, np.array(True)"),
-        ("1 / math.sqrt(max(1, q.shape[-1])) if scale is None else scale", "1 / math.sqrt(max(1, q.shape[-1]))"),
     ]),
     ("tinydl/kernels/attention.py", f"{ATTENTION} -k tile", [
         ("max(16, min(L, 64,", "max(1, min(L, 64,"),
@@ -22,6 +21,9 @@ CHAPTERS = [
     ("tinydl/ops/attention.py", f"{ATTENTION} -k 'lengths or at_once or gradients or nothing or mask or bias'", [
         ("weights = dropout(weights, p=p, seed=seed)", "pass"),
         ("starts = L * np.arange(B + 1), S * np.arange(B + 1)", "starts = L * np.arange(B + 1), L * np.arange(B + 1)"),
+    ]),
+    ("tinydl/ops/attention_heads.py", ATTENTION, [
+        ("1 / math.sqrt(max(1, E)) if scale is None else scale", "1 / math.sqrt(max(1, E))"),
     ]),
     ("tinydl/ops/attention_heads.py", f"{ATTENTION} -k 'lengths or at_once or gradients or nothing or mask or bias'", [
         ("mask = mask + hidden if mask.shape[3] > 0 else hidden", "mask = hidden"),
@@ -63,7 +65,7 @@ CHAPTERS = [
          "add_row(dk[row_k + start + j, step, h], part_keys[j], zero, one)"),
         ("first + i if len(d_mask) > 1 else 0, start:start + c], ds[i], one, one", "0, start:start + c], ds[i], one, one"),
     ]),
-    ("tinydl/kernels/elementwise.py", f"{KERNELS} -k 'exp_rows or drop'", [
+    ("tinydl/kernels/elementwise.py", f"{KERNELS} -k 'exp or drop'", [
         ("x = row[d] if not row[d] < _LEAST else _LEAST", "x = row[d]"),
         ("np.float32(0) if row[d] < _LEAST else e_r", "e_r"),
         ("(x - k * _LN2_HIGH) - k * _LN2_LOW", "x - k * _LN2_HIGH"),

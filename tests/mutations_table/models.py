@@ -114,8 +114,9 @@ CHAPTERS = [
         ("part * _mask(", "_mask("),
         ("dy[:, start:start + width] * _mask(", "dy[:, start:start + width] / _mask("),
         ("[:, first:first + width]", "[:, :width]"),
-        ("mine[d] = part_n[d] * (keep", "mine[d] = (keep"),
-        ("dx_n, first, dy_n = dx[n], n * W + start", "dx_n, first, dy_n = dx[n], n * W"),
+        ("mine[d] = part_n[d]", "mine[d] = 1"),
+        ("drop_from(mine, n * y.shape[1] + start, p, seed)", "drop_from(mine, n * y.shape[1], p, seed)"),
+        ("drop_from(dx_n, n * dy.shape[1] + start, p, seed)", "drop_from(dx_n, n * dy.shape[1], p, seed)"),
     ]),
     ("recmodels/kernels/pairs.py", f"{KERNELS} recmodels/test_pairs.py", [
         ("return unique[order], rank[place]", "return unique[order], place"),

@@ -288,7 +288,8 @@ CASES = {
     "top_k": [lambda rng, dtype, n, k=k: (few_scores(rng, dtype, n), k, *ragged(rng, n, 3)) for k in (1, 4, 11)],
     "list_places": lambda rng, dtype, n: (few_scores(rng, np.int64, n)[:, :n % 5], *ragged(rng, n, 5)),
     "expected_metrics": [tied_items(by_hits, k) for by_hits in (False, True) for k in (1, 5, 20)],
-    "dropout": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1))],
+    "dropout": [vectors(1, 0, (0.3, 12345)), vectors(1, 0, (0.999, 2**32 - 1)),
+                lambda rng, dtype, n: (normal(rng, dtype, 40 * n), 0.3, 12345)],  # more than are dropped at a time
     "bernoulli": vectors(0, 1, (12345, 2**32 - 1)),
     "lstm_step": gates(4, 4, 1, 1, 1),
     "lstm_gradient": gates(4, 1, 1, 1, 1, 1, 4),
@@ -422,6 +423,20 @@ def test_gather_and_scatter_add_are_their_definitions(rng):
     for made in each_way(lambda: kernels.scatter_add(rows, values, V)):
         for v in range(V):
             np.testing.assert_allclose(made[v], sum((values[n] for n in range(4) if rows[n] == v), np.zeros(D)), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-7), (np.float64, 1e-15)])
+def test_the_exponential_keeps_its_digits_and_ends_in_zero(dtype, tolerance):
+    x = np.append(np.linspace(-87.2, 20, 997), [0, -0.0]).astype(dtype)
+    last = np.array([[-87.4, -1000, -np.inf, np.nan]], dtype)
+    forms = [registry["exp_rows"].loops, *([registry["exp_rows"].compiled] if numba_enabled() else [])]
+    for form in forms:
+        y, end = x[None].copy(), last.copy()
+        form(y)
+        form(end)
+        np.testing.assert_allclose(y[0].astype(float), np.exp(x.astype(float)), rtol=tolerance)
+        assert end[0, 0] < 1.2e-38 and end[0, 1] == end[0, 2] == 0 and np.isnan(end[0, 3])
+        assert dtype == np.float64 or end[0, 0] == 0
 
 
 def test_gather_reads_tables_that_are_not_contiguous(rng):

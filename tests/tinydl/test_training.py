@@ -426,3 +426,9 @@ def test_importing_the_library_costs_numpy_and_little_more():
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": source}, timeout=60,
                           capture_output=True, text=True)
     assert done.stdout == "[]\n", done.stdout + done.stderr
+
+
+def test_the_unsupervised_part_is_loaded_when_it_is_asked_for():
+    code = ("import sys, tinydl; before = set(sys.modules); assert 'unsupervised' in dir(tinydl); tinydl.unsupervised.RBM; "
+            "print('tinydl.unsupervised' in before)")
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.strip() == "False"

@@ -2,8 +2,8 @@
 
 from .attention import attend, attend_gradient, queries_of_a_tile, shift_rows
 from .convolution import im2col, im2row, row2im
-from .elementwise import (add_rows, add_rows_relu, dropout, exp_rows, relu, relu_gradient, relu_rows_gradient, tanh_gradient,
-                          tanh_rows)
+from .elementwise import (add_rows, add_rows_relu, drop_from, dropout, exp_rows, relu, relu_gradient, relu_rows_gradient,
+                          tanh_gradient, tanh_rows)
 from .recurrence import gru_gradient, gru_step, lstm_gradient, lstm_step
 from .normalization import channel_map, channel_moments, channel_sums
 from .pooling import max_places, pick_places, put_places, spread_means, window_means

@@ -16,7 +16,7 @@ from ..op import op
 from ..tensor import Tensor
 from .activation import dropout, softmax
 from .arithmetic import where
-from .attention_heads import Heads
+from .attention_heads import Heads, scale_of
 from .linear_algebra import matmul
 from .shape import swapaxes
 from .through_time import any_tensor, gradient_with_graph, own_names
@@ -45,7 +45,7 @@ def attention_weights(q, k, bias=None, keep=(), causal=False, scale=None):
     bias and each of `keep` broadcast to the result. scale: 1 / sqrt(E) by default. causal: query i sees keys up to i.
     """
     _check_shapes(q, k, k, bias, keep)
-    s = matmul(q * scale_of(scale, q), swapaxes(k))
+    s = matmul(q * scale_of(scale, q.shape[-1]), swapaxes(k))
     if causal:
         keep = *keep, np.tri(q.shape[-2], k.shape[-2], dtype=bool)
     if bias is not None:
@@ -82,12 +82,12 @@ def attention(q, k, v, bias=None, *, keep=(), causal=False, scale=None, p=0.0, s
     given = [heads(a) for a in (q, k, v)]
     L, S, B = q.shape[-2], k.shape[-2], math.prod(lead[:-1])
     starts = L * np.arange(B + 1), S * np.arange(B + 1)
-    inside = Heads(*given, 0, *starts, L, S, bias, keep, causal, scale_of(scale, q), p, seed)
+    inside = Heads(*given, 0, *starts, L, S, bias, keep, causal, scale, p, seed)
     inside.run_all()
 
     def pullback(dy, needs):
         gradients = [np.zeros(a.shape, a.dtype) for a in given]
-        dbias = inside.no_bias(needs[3:] == [True])
+        dbias = inside.bias_gradient(needs[3:] == [True])
         inside.run_all_back(heads(dy), *gradients, dbias)
         return *map(plain, gradients, (L, S, S)), inside.of_bias(dbias)
 
@@ -109,10 +109,6 @@ def in_full(formula, inputs):
 
 
 # ------------------------------------------------------------------------------------------------ checks
-def scale_of(scale, q):
-    return 1 / math.sqrt(max(1, q.shape[-1])) if scale is None else scale
-
-
 def _check_shapes(q, k, v, bias, keep):
     """The leading axes that q, k and v share, after a look at what was given."""
     shapes = [a.shape for a in (q, k, v)]

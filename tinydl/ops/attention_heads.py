@@ -12,7 +12,7 @@ PARTS = 8  # the heads of all sequences in so many parts, which the cores share
 class Heads:
     """Attention in heads between its inputs and y: `kernels.attend` and its gradient for some of the sequences, or for all.
 
-    Arguments: as the kernel has them. What `run` has done, `run_back` needs.
+    Arguments: as the kernel has them, scale by `scale_of`. What `run` has done, `run_back` needs.
     """
 
     def __init__(self, q, k, v, step, q_start, k_start, L, S, bias, keep, causal, scale, p, seed):
@@ -24,18 +24,16 @@ class Heads:
         rows = kernels.queries_of_a_tile(L, S, E, F)
         self.q, self.bias, self.S, self.heads, self.pieces, self.sequences = q, bias, S, H, -(-L // rows), len(q_start) - 1
         mask = np.ascontiguousarray(mask, q.dtype)
-        self.given = q, k, v, step, q_start, k_start, L, S, mask, causal, scale, float(p), seed, rows
+        self.given = q, k, v, step, q_start, k_start, L, S, mask, causal, scale_of(scale, E), float(p), seed, rows
         self.y, self.logs = np.empty((N, 1, H, F), q.dtype), np.empty((N, H), q.dtype)
 
     @classmethod
-    def of_one_array(cls, qkv, heads, lengths, *masks_and_options):
+    def of_one_array(cls, qkv, heads, lengths, bias, keep, causal, p, seed):
         """As of `self_attention`'s arguments."""
         longest = qkv.shape[1] if lengths is None else int(np.max(lengths, initial=0))
         start = longest * np.arange(len(qkv) + 1) if lengths is None else np.concatenate([[0], np.cumsum(lengths)])
         parts = np.reshape(np.ascontiguousarray(qkv), (-1, 3, heads, qkv.shape[-1] // (3 * heads)))
-        bias, keep, causal, p, seed = masks_and_options
-        return cls(parts, parts, parts, 1, start, start, longest, longest, bias, keep, causal,
-                   1 / math.sqrt(max(1, parts.shape[3])), p, seed)
+        return cls(parts, parts, parts, 1, start, start, longest, longest, bias, keep, causal, None, p, seed)
 
     def run(self, part):
         """Values y of these sequences, a slice."""
@@ -59,7 +57,7 @@ class Heads:
     def _heads_back(self, heads, gradients):
         kernels.attend_gradient(*self.given, heads.start, heads.stop, self.y, self.logs, *gradients)
 
-    def no_bias(self, wanted):
+    def bias_gradient(self, wanted):
         """Zeros for the bias's gradient to be added to, or without columns if nobody wants it."""
         return np.zeros(four_axes(self.bias, self.S).shape if wanted else (1, 1, 1, 0), self.q.dtype)
 
@@ -69,6 +67,11 @@ class Heads:
             return None
         shape = np.shape(self.bias)
         return np.reshape(dbias if shape[-1:] == dbias.shape[3:] else np.sum(dbias, axis=3), shape)
+
+
+def scale_of(scale, E):
+    """What scores are multiplied by: 1 / sqrt(E) by default."""
+    return 1 / math.sqrt(max(1, E)) if scale is None else scale
 
 
 def four_axes(mask, S):

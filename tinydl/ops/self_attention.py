@@ -27,7 +27,7 @@ def self_attention(qkv, bias=None, *, heads=1, lengths=None, keep=(), causal=Fal
     inside.run_all()
 
     def pullback(dy, needs):
-        gradient, dbias = np.zeros(inside.q.shape, qkv.dtype), inside.no_bias(needs[1:] == [True])
+        gradient, dbias = np.zeros(inside.q.shape, qkv.dtype), inside.bias_gradient(needs[1:] == [True])
         inside.run_all_back(np.reshape(np.ascontiguousarray(dy), inside.y.shape), *[gradient] * 3, dbias)
         return np.reshape(gradient, qkv.shape), inside.of_bias(dbias)
 
@@ -74,11 +74,12 @@ def multihead_self_attention(x, in_weight, in_bias, out_weight, out_bias, bias=N
         affine(slice(B), a, out_weight, out_bias, y)
 
     def pullback(dy, needs):
-        dy, dx, da = np.ascontiguousarray(dy), np.empty((B, L, E), x.dtype), np.empty((B, L, E), x.dtype)
-        dqkv, dbias = np.empty((B, L, 3 * E), x.dtype), inside.no_bias(needs[5:] == [True])
+        dy, da = np.ascontiguousarray(dy), np.empty((B, L, E), x.dtype)
+        dx = np.empty((B, L, E), x.dtype) if needs[0] else None
+        dqkv, dbias = np.empty((B, L, 3 * E), x.dtype), inside.bias_gradient(needs[5:] == [True])
         gradients = np.reshape(dqkv, inside.q.shape)
         alone = parts is None or dbias.shape[3] > 0  # sequences may share a bias
-        sums = [None if weight is None else np.zeros((1 if alone else PARTS, *weight.shape), x.dtype)
+        sums = [None if weight is None else np.empty((1 if alone else PARTS, *weight.shape), x.dtype)
                 for weight in (in_weight, in_bias, out_weight, out_bias)]
 
         def affine_back(number, part, x, weight, dy, dx, dweight, dbias):
@@ -94,7 +95,7 @@ def multihead_self_attention(x, in_weight, in_bias, out_weight, out_bias, bias=N
             affine_back(number, part, a, out_weight, dy, da, *sums[2:])
 
         def after(number, part):
-            affine_back(number, part, x, in_weight, dqkv, dx if needs[0] else None, *sums[:2])
+            affine_back(number, part, x, in_weight, dqkv, dx, *sums[:2])
 
         def run_back(task):
             before(*task)
