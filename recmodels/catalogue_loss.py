@@ -13,7 +13,7 @@ from tinydl import Tensor, kernels
 from tinydl.nn import functional as F
 from tinydl.op import is_grad_enabled, op
 from tinydl.ops import scatter
-from tinydl.ops.through_time import any_tensor, gradient_with_graph, own_names
+from tinydl.ops.through_time import any_tensor, in_full
 
 from .kernels import catalogue_loss
 
@@ -53,8 +53,7 @@ def _catalogue_cross_entropy(h, W, b, r, target=None, smoothing=0.0, wanted=True
     The gradients are made beside the value, while a block's scores are there, if they are `wanted`.
     """
     if any_tensor((h, W, b, r)):  # to be differentiated again: the formula
-        inputs = own_names((h, W, b, r))
-        return (y := _formula(*inputs, target, smoothing)), gradient_with_graph(y, inputs)
+        return in_full(lambda *inputs: _formula(*inputs, target, smoothing), (h, W, b, r))
     N, n_items = len(h), len(W)
     parts, size = kernels.cuts(N, PARTS), max(1, BLOCK // n_items)
     dh = np.empty_like(h) if wanted else None

@@ -16,17 +16,29 @@ import math
 import numpy as np
 
 from tinydl import RowGradient, Tensor, ops
+from tinydl.kernels import cuts, side_by_side
 from tinydl.op import is_grad_enabled, op, value_of
 
 from . import kernels
 from .kernels.fm import interaction_gradients
 
+PART, LEAST = 32, 1 << 20  # dimensions that are worth a core of their own, where all features have so many numbers
 
 @op(joint=True)
 def _interactions(C, table, values, index=None, S=1, power=1, sparse=False):
     """y = the last S sums of C and the features z = x V[index], to the power;   dV[index] += x dz,   dx = <V[index], dz>"""
+    (B, N, F), D = index.shape, table.shape[1]
+
+    def in_parts(run):
+        """run(low, high) for all dimensions, which have nothing to do with each other: on all cores, if it is worth it."""
+        parts = D // PART if B * N * F * D >= LEAST else 1
+        side_by_side(lambda part: run(part.start, part.stop), cuts(D, parts))
+
     def compute(C, table, values):
-        return kernels.fm_interactions(_plain(C), _plain(table), index, _plain(values), S, power)
+        C, table, values = _plain(C), _plain(table), _plain(values)
+        y = np.empty((B, N, S, D), table.dtype)
+        in_parts(lambda low, high: kernels.fm_interactions(C, table, index, values, power, low, high, y))
+        return y
 
     def again(C, table, values):
         return _interactions(C, table, values, index=index, S=S, power=power, sparse=sparse)
@@ -36,8 +48,19 @@ def _interactions(C, table, values, index=None, S=1, power=1, sparse=False):
             v, x = ops.embedding(index, table), np.expand_dims(values, -1)
             dz, dC = interaction_gradients(C, x * v, dy, power)
             return dC, ops.scatter(x * dz, index=index, shape=table.shape), np.sum(v * dz, axis=-1)
-        rows, sums, dvalues, dC = kernels.fm_interactions_gradient(
-            _plain(C), _plain(table), index, _plain(values), _plain(dy), power, needs[2])
+        rows, place = kernels.rows_read(np.reshape(index, (B * N, F)), np.reshape(_plain(values), (B * N, F)), len(table))
+        given = _plain(C), _plain(table), index, _plain(values), np.reshape(place, index.shape), _plain(dy), power
+        sums, dC = np.empty((len(rows), D), table.dtype), np.zeros(C.shape, table.dtype)
+        dvalues = np.zeros(index.shape if needs[2] else (0, N, F), table.dtype)
+
+        def run(low, high):
+            sums[:, low:high] = 0
+            kernels.fm_interactions_gradient(*given, low, high, sums, dvalues, dC)
+
+        if needs[2]:  # sums over all dimensions
+            run(0, D)
+        else:
+            in_parts(run)
         return dC, RowGradient(rows, sums, table.shape, sparse, unique=True), dvalues if needs[2] else None
 
     return value_of(again, compute, C, table, values), pullback
@@ -48,7 +71,7 @@ def _plain(array):
     return array if array.flags.c_contiguous and array.flags.writeable else array.copy()
 
 
-def _checked(name, index, table, values, padding_idx, ndim):
+def checked_features(name, index, table, values, padding_idx, ndim):
     """(index, values), checked; values are 0 at positions that hold padding_idx."""
     if table.ndim != 2:
         raise ValueError(f"{name}: got a table of shape {table.shape}, want (V, D): one row of D numbers a feature")
@@ -91,7 +114,7 @@ def fm_interaction(index, table, values=None, order=2, form="full", padding_idx=
     tensor([[16., 36.]])
     """
     T, power = _settings("fm_interaction", order, form)
-    index, values = _checked("fm_interaction", index, table, values, padding_idx, 2)
+    index, values = checked_features("fm_interaction", index, table, values, padding_idx, 2)
     (B, F), D = index.shape, table.shape[1]
     y = _interactions(_nothing(T, table), table, np.reshape(values, (B, 1, F)), index=np.reshape(index, (B, 1, F)),
                       power=power, sparse=sparse)
@@ -104,7 +127,7 @@ def fm_sums(index, table, values=None, order=2, form="full", padding_idx=None, s
     index, values (B, F); table (V, D) -> (B, T, D), T = 1 for form="full", T = order for form="distinct".
     """
     T, _ = _settings("fm_sums", order, form)
-    index, values = _checked("fm_sums", index, table, values, padding_idx, 2)
+    index, values = checked_features("fm_sums", index, table, values, padding_idx, 2)
     (B, F), D = index.shape, table.shape[1]
     y = _interactions(_nothing(T, table), table, np.reshape(values, (B, 1, F)), index=np.reshape(index, (B, 1, F)),
                       S=T, sparse=sparse)
@@ -118,7 +141,7 @@ def fm_context_candidates(context_index, candidate_index, table, context_values=
     context_index, context_values (B, F_c); candidate_index, candidate_values (B, N, F_i); table (V, D); y (B, N, D).
     """
     T, power = _settings("fm_context_candidates", order, form)
-    index, values = _checked("fm_context_candidates", candidate_index, table, candidate_values, padding_idx, 3)
+    index, values = checked_features("fm_context_candidates", candidate_index, table, candidate_values, padding_idx, 3)
     C = fm_sums(context_index, table, context_values, order, form, padding_idx, sparse)
     if C.shape[0] != index.shape[0]:
         raise ValueError(f"fm_context_candidates: got {C.shape[0]} contexts and candidates of shape {index.shape} "

@@ -15,8 +15,42 @@ continues from them. So T sums are the whole state: T = the order, or 1 for the 
 
 import numpy as np
 
-from tinydl import kernels
 from tinydl.kernels import kernel
+
+
+def _rows_read_reference(index, values, size):
+    kept = np.nonzero(values != 0)
+    unique, first, inverse = np.unique(index[kept], return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    place = np.full(index.shape, -1)
+    place[kept] = rank[inverse]
+    return unique[order], place
+
+
+@kernel(_rows_read_reference)
+def rows_read(index, values, size):
+    """Rows that are read with a value that is not 0, each once, and which of them a position reads, or -1.
+
+    index (B, F) in [0, size), values (B, F) -> (m,), in the order of first appearance, and (B, F)
+    """
+    B, F = index.shape
+    slot = np.full(size, -1, np.int64)
+    rows, place = np.empty(min(size, B * F), np.int64), np.empty((B, F), np.int64)
+    m = 0
+    for b in range(B):
+        for f in range(F):
+            if values[b, f] == 0:
+                place[b, f] = -1
+                continue
+            row = index[b, f]
+            if slot[row] < 0:
+                slot[row] = m
+                rows[m] = row
+                m += 1
+            place[b, f] = slot[row]
+    return rows[:m].copy(), place
 
 
 def _lower(e):
@@ -52,30 +86,31 @@ def interaction_gradients(C, z, dy, power):
     return np.stack(dz[::-1], axis=2) if F else z, dC
 
 
-def _interactions_reference(C, table, index, values, S, power):
-    e = _states(C, np.expand_dims(values, -1) * np.take(table, index, axis=0))[-1]
-    return np.ascontiguousarray(e[:, :, e.shape[2] - S:] ** power)
+def _interactions_reference(C, table, index, values, power, low, high, y):
+    e = _states(C[:, :, low:high], np.expand_dims(values, -1) * np.take(table[:, low:high], index, axis=0))[-1]
+    y[:, :, :, low:high] = e[:, :, e.shape[2] - y.shape[2]:] ** power
 
 
 @kernel(_interactions_reference)
-def fm_interactions(C, table, index, values, S, power):
-    """The last S of the T sums of the context C and the candidate's features, each to the power `power`.
+def fm_interactions(C, table, index, values, power, low, high, y):
+    """The last S of the T sums of the context C and the candidate's features, each to the power `power`, in y (B, N, S, D).
 
-    C (B, T, D), or (1, T, D) for all; table (V, D); index, values (B, N, F) -> (B, N, S, D). T, power <= 3, and a loop for
-    each T: what stays in a register need not be stored. A value of 0: not there.
+    C (B, T, D), or (1, T, D) for all; table (V, D); index, values (B, N, F). Only dimensions low to high - 1: others may be
+    at work beside it. T, power <= 3, and a loop for each T: what stays in a register need not be stored. A value of 0: not
+    there.
     """
     B, N, F = index.shape
-    T, D = C.shape[1], C.shape[2]
-    y = np.empty((B, N, S, D), table.dtype)
+    T, S, D = C.shape[1], y.shape[2], high - low
     e = np.empty((T, D), table.dtype)
     for b in range(B):
         c = b if len(C) > 1 else 0
         for n in range(N):
             for t in range(T):
+                C_t, e_t = C[c, t, low:high], e[t]
                 for d in range(D):
-                    e[t, d] = C[c, t, d]
+                    e_t[d] = C_t[d]
             for f in range(F):
-                x, v = values[b, n, f], table[index[b, n, f]]
+                x, v = values[b, n, f], table[index[b, n, f], low:high]
                 if x == 0:
                     continue
                 if T == 1:
@@ -93,58 +128,42 @@ def fm_interactions(C, table, index, values, S, power):
                         e[1, d] = e_2 + z * e_1
                         e[2, d] += z * e_2
             for s in range(S):
+                e_t, y_s = e[T - S + s], y[b, n, s, low:high]
                 for d in range(D):
-                    e_t = e[T - S + s, d]
-                    y[b, n, s, d] = e_t if power == 1 else e_t * e_t if power == 2 else e_t * e_t * e_t
-    return y
+                    y_s[d] = e_t[d] if power == 1 else e_t[d] * e_t[d] if power == 2 else e_t[d] * e_t[d] * e_t[d]
 
 
-def _gradient_reference(C, table, index, values, dy, power, wanted):
-    v = np.take(table, index, axis=0)
-    x = np.expand_dims(values, -1)
-    dz, dC = interaction_gradients(C, x * v, dy, power)
-    rows = np.reshape(index, -1)
-    kept = np.flatnonzero(np.reshape(values, -1) != 0)
-    rows, sums = kernels.coalesce(rows[kept], np.reshape(x * dz, (len(rows), v.shape[3]))[kept], len(table))
-    return rows, sums, np.sum(v * dz, axis=3) if wanted else np.zeros((0, 0, 0), C.dtype), dC
+def _gradient_reference(C, table, index, values, place, dy, power, low, high, sums, dvalues, dC):
+    v, x = np.take(table[:, low:high], index, axis=0), np.expand_dims(values, -1)
+    dz, dC_part = interaction_gradients(C[:, :, low:high], x * v, dy[:, :, :, low:high], power)
+    kept = np.nonzero(place >= 0)
+    np.add.at(sums[:, low:high], place[kept], (x * dz)[kept])
+    dC[:, :, low:high] += dC_part
+    if len(dvalues):
+        dvalues += np.sum(v * dz, axis=3)
 
 
 @kernel(_gradient_reference)
-def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
-    """The gradients of `fm_interactions` given dy (B, N, S, D): of table, values and C.
+def fm_interactions_gradient(C, table, index, values, place, dy, power, low, high, sums, dvalues, dC):
+    """The gradients of `fm_interactions` given dy (B, N, S, D), added up: of table, values and C.
 
-    -> rows (m,) that were read with a value that is not 0, each once, and their sums (m, D); dvalues (B, N, F), left empty
-    unless wanted; dC of C's shape.
+    place (B, N, F): which row of sums (m, D) is position's row of the table, -1 where its value is 0 (`rows_read`). dvalues
+    (B, N, F), or without rows if nobody wants it; dC of C's shape.
     """
     B, N, F = index.shape
-    T, D = C.shape[1], C.shape[2]
-    S = dy.shape[2]
-    slot = np.full(len(table), -1, np.int32)
-    rows = np.empty(min(len(table), B * N * F), index.dtype)
-    m = 0
-    for b in range(B):
-        for n in range(N):
-            for f in range(F):
-                row = index[b, n, f]
-                if slot[row] < 0 and values[b, n, f] != 0:
-                    slot[row] = m
-                    rows[m] = row
-                    m += 1
-    sums = np.zeros((m, D), table.dtype)
-    dvalues = np.zeros((B, N, F) if wanted else (0, 0, 0), table.dtype)
-    dC = np.zeros(C.shape, table.dtype)
+    T, S, D = C.shape[1], dy.shape[2], high - low
+    wanted, p, zero = len(dvalues) > 0, table.dtype.type(power), table.dtype.type(0)
     e, de = np.empty((F + 1, T, D), table.dtype), np.empty((T, D), table.dtype)
     dz = np.empty(D, table.dtype)
-    p, zero = table.dtype.type(power), table.dtype.type(0)
     for b in range(B if T == 1 else 0):  # every feature has the same dz = p dy e^{p-1}
         c = b if len(C) > 1 else 0
-        C_c, dC_c = C[c, 0], dC[c, 0]
+        C_c, dC_c = C[c, 0, low:high], dC[c, 0, low:high]
         for n in range(N):
-            dy_n = dy[b, n, 0]
+            dy_n = dy[b, n, 0, low:high]
             for d in range(D):
                 dz[d] = C_c[d]
             for f in range(F):
-                x, v = values[b, n, f], table[index[b, n, f]]
+                x, v = values[b, n, f], table[index[b, n, f], low:high]
                 for d in range(D):
                     dz[d] += x * v[d]
             for d in range(D):
@@ -153,24 +172,28 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
             for d in range(D):
                 dC_c[d] += dz[d]
             for f in range(F):
-                x, row = values[b, n, f], index[b, n, f]
-                if x != 0:
-                    of_row = sums[slot[row]]
+                if place[b, n, f] >= 0:
+                    x, of_row = values[b, n, f], sums[place[b, n, f], low:high]
                     for d in range(D):
                         of_row[d] += x * dz[d]
                 if wanted:
-                    v = table[row]
+                    v = table[index[b, n, f], low:high]
                     for d in range(D):
                         dvalues[b, n, f] += v[d] * dz[d]
     for b in range(B if T > 1 else 0):
         c = b if len(C) > 1 else 0
         for n in range(N):
             for t in range(T):
+                C_t, e_t, de_t = C[c, t, low:high], e[0, t], de[t]
                 for d in range(D):
-                    e[0, t, d] = C[c, t, d]
-                    de[t, d] = dy[b, n, t - T + S, d] if t >= T - S else zero
+                    e_t[d] = C_t[d]
+                    de_t[d] = zero
+                if t >= T - S:
+                    dy_t = dy[b, n, t - T + S, low:high]
+                    for d in range(D):
+                        de_t[d] = dy_t[d]
             for f in range(F):  # e[f]: the sums that feature f meets
-                x, v, now, after = values[b, n, f], table[index[b, n, f]], e[f], e[f + 1]
+                x, v, now, after = values[b, n, f], table[index[b, n, f], low:high], e[f], e[f + 1]
                 if T == 2:
                     for d in range(D):
                         after[0, d] = now[0, d] + x * v[d]
@@ -180,8 +203,7 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
                         after[0, d] = e_1 + z
                         after[1, d] = now[1, d] + z * e_1
             for f in range(F - 1, -1, -1):
-                x, row = values[b, n, f], index[b, n, f]
-                v, now = table[row], e[f]
+                x, v, now = values[b, n, f], table[index[b, n, f], low:high], e[f]
                 if T == 2:
                     for d in range(D):
                         de_2 = de[1, d]
@@ -193,17 +215,17 @@ def fm_interactions_gradient(C, table, index, values, dy, power, wanted):
                         dz[d] = de_1 + de_2 * now[0, d] + de_3 * now[1, d]
                         de[0, d] = de_1 + z * de_2
                         de[1, d] = de_2 + z * de_3
-                if x != 0:
-                    of_row = sums[slot[row]]
+                if place[b, n, f] >= 0:
+                    of_row = sums[place[b, n, f], low:high]
                     for d in range(D):
                         of_row[d] += x * dz[d]
                 if wanted:
                     for d in range(D):
                         dvalues[b, n, f] += v[d] * dz[d]
             for t in range(T):
+                dC_t, de_t = dC[c, t, low:high], de[t]
                 for d in range(D):
-                    dC[c, t, d] += de[t, d]
-    return rows[:m].copy(), sums, dvalues, dC
+                    dC_t[d] += de_t[d]
 
 
 def _catalogue_reference(C, K, power):

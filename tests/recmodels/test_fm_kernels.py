@@ -194,6 +194,19 @@ def test_the_contexts_part_is_computed_once(rng, monkeypatch):
     assert shapes == [(2, 1, 3), (2, 7, 2)]
 
 
+@pytest.mark.parametrize("order, form", FORMS)
+def test_dimensions_side_by_side_give_the_same_bits(order, form, rng, monkeypatch):
+    table, c, x_c, i, x_i = made(rng, D=7)
+    outcomes = []
+    for least, part in ((1, 2), (1 << 60, 1)):
+        monkeypatch.setattr(fm, "LEAST", least)
+        monkeypatch.setattr(fm, "PART", part)
+        V = Tensor(table, requires_grad=True)
+        y = fm.fm_context_candidates(c, i, V, x_c, x_i, order, form)
+        outcomes.append([y.tolist(), tinydl.grad(y, V, np.ones(y.shape))[0].tolist()])
+    assert outcomes[0] == outcomes[1]
+
+
 @pytest.mark.skipif(not numba_enabled(), reason="TINYDL_NUMBA=0: nothing is compiled")
 def test_one_compilation_serves_every_memory_and_setting(rng):
     def calls():

@@ -210,7 +210,7 @@ def test_neural_tf_takes_modes_of_any_number_when_it_concatenates(rng):
      lambda: NeuralTFNetwork(V, K).rank(np.zeros((2, 2), int), np.zeros((2, 5, 2), int))),
     (r"got context_index of shape \(2, 3\), want \(..., 2\)",
      lambda: NeuralTFNetwork(V, K).rank_all(np.zeros((2, 3), int), None)),
-    (r"fm_context_candidates: got index of shape \(2, 5\), want \(B, N, F\)",
+    (r"NeuralFMNetwork.rank: got index of shape \(2, 5\), want \(B, N, F\)",
      lambda: NeuralFMNetwork(V, K).rank(np.zeros((2, 2), int), np.zeros((2, 5), int)))])
 def test_bad_settings_and_shapes_are_named(message, call):
     with pytest.raises(ValueError, match=message):

@@ -9,18 +9,22 @@ import pytest
 from tinydl import kernels
 from tinydl.kernels import blas
 
-OPENBLAS = blas._openblas("get_num_threads")() is not None
+OPENBLAS = blas._openblas(blas.numpys(), "get_num_threads")() is not None
 needs_openblas = pytest.mark.skipif(not OPENBLAS, reason="NumPy's products are not OpenBLAS's: there is nothing to set")
 
 
 @needs_openblas
 def test_products_alone_and_all_cores_again_after_the_last():
-    before, inside = blas._openblas("get_num_threads")(), []
+    """Those of NumPy, and those of compiled kernels, which are SciPy's."""
+    blas.compiled_products()
+    assert len(blas._libraries()) == 2
+    before, inside = [blas._openblas(library, "get_num_threads")() for library in blas._libraries()], []
 
     def threads():
-        inside.append(blas._openblas("get_num_threads")())
-    blas._openblas("set_num_threads")(3)
+        inside.append([blas._openblas(library, "get_num_threads")() for library in blas._libraries()])
     try:
+        for library, count in zip(blas._libraries(), (3, 2), strict=True):
+            blas._openblas(library, "set_num_threads")(count)
         kernels.side_by_side(lambda task: threads(), [0, 1])
         with blas.products_alone():
             with blas.products_alone():
@@ -32,8 +36,30 @@ def test_products_alone_and_all_cores_again_after_the_last():
             kernels.side_by_side(lambda task: 1 // task, [1, 0])
         threads()
     finally:
-        blas._openblas("set_num_threads")(before)
-    assert inside == [1, 1, 1, 1, 3, 3, 3]
+        for library, count in zip(blas._libraries(), before, strict=True):
+            blas._openblas(library, "set_num_threads")(count)
+    assert inside == [[1, 1]] * 4 + [[3, 2]] * 3
+
+
+LATE = """
+import sys
+from tinydl.kernels import blas
+def threads():
+    return [blas._openblas(library, "get_num_threads")() for library in blas._libraries()]
+before = threads()
+with blas.products_alone():
+    assert threads() == [1] and "scipy.linalg" not in sys.modules
+    blas.compiled_products()
+    assert threads() == [1, 1]
+print(before, threads())
+"""
+
+
+@needs_openblas
+def test_products_of_kernels_that_are_loaded_late_are_alone_too():
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", LATE], check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "[2] [2, 2]"
 
 
 def test_cuts_cover_everything_once_and_evenly():
@@ -55,14 +81,14 @@ if sys.argv[1] == "kernel":
     kernels.relu(np.ones(3))  # the first that runs compiled says so
 else:
     before = threads()
-    blas.sleep_soon()
+    blas.sleep_soon(blas.numpys())
     end = time.perf_counter() + 10  # a joined thread stays listed for a moment
     while sys.argv[1] == "user" and threads() not in (0, before - 1) and time.perf_counter() < end:
         time.sleep(0.01)
     assert sys.argv[1] == "patient" or threads() in (0, before - 1)  # OpenBLAS's second thread has ended, to start anew
 a = np.ones((300, 300))
 assert (a @ a == 300).all()
-print(blas._library().openblas_thread_timeout(), os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
+print(blas.numpys().openblas_thread_timeout(), os.environ.get("OPENBLAS_THREAD_TIMEOUT"))
 """
 
 
@@ -78,8 +104,8 @@ def test_idle_threads_of_products_sleep_soon_unless_the_user_says_when(caller):
 
 
 def test_without_openblas_nothing_is_set(monkeypatch):
-    monkeypatch.setattr(blas, "_library", lambda: None)
-    assert blas._openblas("get_num_threads", 1)() == 1
+    monkeypatch.setattr(blas, "_library", lambda path: None)
+    assert blas._openblas(blas.numpys(), "get_num_threads", 1)() == 1
     with blas.products_alone():
         kernels.side_by_side(lambda task: None, [0, 1])
-    blas.sleep_soon.__wrapped__()
+    blas.sleep_soon.__wrapped__(blas.numpys())

@@ -69,14 +69,56 @@ def bags(*parts):
     return lambda rng, dtype, n: tuple(make[part](rng, dtype, n) if part in make else part for part in parts)
 
 
-def interactions(T, S, power, N=2, contexts=None, gradient=None):
-    """Contexts, a table, candidates with ids and values, some 0: of fm_interactions, or of its gradient."""
+def some(rng, dtype, *shape):
+    """Values of which a fifth are 0."""
+    return normal(rng, dtype, *shape) * (rng.random(shape) < 0.8).astype(dtype)
+
+
+def interactions(T, S, power, N=2, contexts=None, gradient=None, columns=(0, None)):
+    """Contexts, a table, candidates with ids and values, some 0: of fm_interactions, or of its gradient. columns: which."""
     def make(rng, dtype, n):
-        index = rng.integers(0, V, (n, N, L))
+        index, low, high = rng.integers(0, V, (n, N, L)), columns[0], columns[1] or D
         C, table = normal(rng, dtype, n if contexts is None else contexts, T, D), normal(rng, dtype, V, D)
         third = dtype(0.3)  # sums of cubes that cancel are of the size of 1, where rounding is the tolerance's
-        inputs = (third * C, third * table, index, normal(rng, dtype, n, N, L) * (rng.random((n, N, L)) < 0.8).astype(dtype))
-        return (*inputs, S, power) if gradient is None else (*inputs, normal(rng, dtype, n, N, S, D), power, gradient)
+        C, table, x, y = third * C, third * table, some(rng, dtype, n, N, L), normal(rng, dtype, n, N, S, D)
+        if gradient is None:
+            return C, table, index, x, power, low, high, y
+        rows, place = registry["rows_read"].reference(index.reshape(n * N, L), x.reshape(n * N, L), V)
+        return (C, table, index, x, place.reshape(index.shape), y, power, low, high, np.zeros((len(rows), D), dtype),
+                np.zeros(index.shape if gradient else (0, N, L), dtype), np.zeros(C.shape, dtype))
+    return make
+
+
+def neural_fm_pairs(what, triples=True, numbers=0, each=True, shortcut=True, p=0.0, wanted=True):
+    """n contexts with 40 candidates each, pairs from the third on: of one of the kernels of Neural FM."""
+    k, H, N = 3, 4, 40
+    W = 1 + k * (2 if triples else 1)
+
+    def make(rng, dtype, n):
+        half = dtype(0.5)
+        C, K, R, x = (half * normal(rng, dtype, *shape) for shape in ((n, W), (V, W), (W, numbers), (n * N, numbers)))
+        W_4, b_4, w_5, b_5 = (half * normal(rng, dtype, *shape) for shape in ((H, W), (H,), (H,), (1,)))
+        of, low, high = rng.integers(0, V, (n if each else 1, N)), min(3, n), n
+        first, m = min(3, n * N), max(n * N - 3, 0)
+        h, g, y, dy = (half * normal(rng, dtype, *shape) for shape in ((m, W), (m if wanted else 0, W), (n * N,), (n * N,)))
+        a, h_5, da = (rng.uniform(-1, 1, shape).astype(dtype) for shape in ((m, H), (n * N if wanted else 0, H), (m, H)))
+        if what == "layer":
+            return C, K, of, first, k, numbers > 0, p, 12345, h, g, y[first:].copy()
+        if what == "scores":
+            return a, b_4, w_5, b_5, y[first:].copy()
+        if what == "scores gradient":
+            return a, w_5, dy[first:].copy(), da, b_4, w_5.copy()
+        if what == "layer gradient":
+            return h, g, dy[first:].copy(), shortcut, first, N, C
+        if what == "candidates":
+            return normal(rng, dtype, n * N, W), of, 1, W - 1, K
+        if what == "all":
+            return C, K, of, W_4, b_4, w_5, b_5, R, x, k, shortcut, p, 12345, first, n * N, y, h_5
+        of_layers = (np.zeros(a.shape, dtype) for a in (W_4, b_4, w_5, R))
+        return (C, K, of, W_4, w_5, R, x, k, shortcut, p, 12345, low, high, rng.uniform(-1, 1, (n * N, H)).astype(dtype),
+                dtype(0.05) * dy,  # sums of a thousand pairs are of the size of 1, too
+                                np.zeros((n * N, W), dtype), np.zeros((n, W), dtype), *of_layers,
+                np.zeros((n * N if wanted else 0, numbers), dtype))
     return make
 
 
@@ -271,12 +313,30 @@ CASES = {
     "segment_softmax": lambda rng, dtype, n: (normal(rng, dtype, n), segments(rng, n)),
     "segment_softmax_gradient": lambda rng, dtype, n: (normal(rng, dtype, n), normal(rng, dtype, n), segments(rng, n)),
     "cross_codes": lambda rng, dtype, n: (rng.integers(0, 7, (n, 3)), rng.integers(0, 5, (n, 4)), 9, 5),
+    "rows_read": lambda rng, dtype, n: (rng.integers(0, V, (n, L)), some(rng, dtype, n, L), V),
     "fm_interactions": [interactions(3, 1, 1), interactions(3, 3, 1, contexts=1), interactions(1, 1, 3),
-                        interactions(2, 1, 1), interactions(1, 1, 2)],
+                        interactions(2, 1, 1, columns=(1, 2)), interactions(1, 1, 2)],
     "fm_interactions_gradient": [
         interactions(3, 1, 1, gradient=True), interactions(3, 3, 1, contexts=1, gradient=False),
         interactions(1, 1, 3, contexts=1, gradient=True), interactions(2, 1, 1, N=1, gradient=True),
-        interactions(1, 1, 2, gradient=False)],
+        interactions(2, 1, 1, gradient=False, columns=(1, 2)), interactions(1, 1, 2, gradient=False, columns=(1, 2))],
+    "sum_rows": lambda rng, dtype, n: (
+        normal(rng, dtype, V, D), rng.integers(0, V, (n, L)), some(rng, dtype, n, L), normal(rng, dtype, n, D + 4), 3),
+    "add_to_rows": lambda rng, dtype, n: (
+        rng.integers(-1, 5, (n, L)), normal(rng, dtype, n, L), normal(rng, dtype, n, D + 4), 3, normal(rng, dtype, 5, D)),
+    "distinct_candidates": [
+        lambda rng, dtype, n: (rng.integers(0, 3, (n, 2)), rng.integers(0, 2, (n, 2)).astype(dtype), 3),
+        lambda rng, dtype, n: (np.zeros((n, 0), np.int64), np.zeros((n, 0), dtype), 0)],
+    "pair_layer": [neural_fm_pairs("layer"), neural_fm_pairs("layer", numbers=2, triples=False, wanted=False),
+                   neural_fm_pairs("layer", each=False, p=0.3)],
+    "pair_scores": neural_fm_pairs("scores"),
+    "pair_scores_gradient": neural_fm_pairs("scores gradient"),
+    "pair_layer_gradient": [neural_fm_pairs("layer gradient"), neural_fm_pairs("layer gradient", shortcut=False)],
+    "add_pairs": [neural_fm_pairs("candidates"), neural_fm_pairs("candidates", each=False)],
+    "neural_fm": [neural_fm_pairs("all"), neural_fm_pairs("all", numbers=2, wanted=False, shortcut=False),
+                  neural_fm_pairs("all", triples=False, each=False, p=0.3)],
+    "neural_fm_gradient": [neural_fm_pairs("gradient"), neural_fm_pairs("gradient", numbers=2, shortcut=False),
+                           neural_fm_pairs("gradient", numbers=2, wanted=False, triples=False, each=False, p=0.3)],
     "fm_catalogue": [lambda rng, dtype, n, T=T, p=p: (normal(rng, dtype, n, T, D), normal(rng, dtype, 5, T, D), p)
                      for T, p in ((3, 1), (2, 1), (1, 2), (1, 3))],
     "visit_counts": [visits(0.0, np.inf), visits(6.0, 20.0)],

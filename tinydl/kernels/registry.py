@@ -20,7 +20,7 @@ import warnings
 
 import numpy as np
 
-from .blas import sleep_soon
+from .blas import compiled_products, numpys, sleep_soon
 from .memory import keep_freed_memory
 
 registry = {}  # name -> Kernel, in the order of definition
@@ -102,7 +102,9 @@ class Kernel:
             _state["enabled"] = False
             return self.reference
         _load_patient_threads()
-        sleep_soon()
+        sleep_soon(numpys())
+        if "dot" in self.loops.__code__.co_names:
+            compiled_products()
         keep_freed_memory()
         names = {**self.loops.__globals__, "prange": numba.prange}
         names |= {name: names[name].compiled for name in self.loops.__code__.co_names if isinstance(names.get(name), Kernel)}

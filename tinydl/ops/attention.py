@@ -19,7 +19,7 @@ from .arithmetic import where
 from .attention_heads import Heads, scale_of
 from .linear_algebra import matmul
 from .shape import swapaxes
-from .through_time import any_tensor, gradient_with_graph, own_names
+from .through_time import any_tensor, in_full
 
 
 def masked_softmax(scores, keep=None, axis=-1):
@@ -100,12 +100,6 @@ def formula(q, k, v, bias, keep, causal, scale, p, seed):
     if p > 0:
         weights = dropout(weights, p=p, seed=seed)
     return matmul(weights, v)
-
-
-def in_full(formula, inputs):
-    """(value, pullback) of a rule on tensors, to be differentiated again: the formula, and its gradient with a graph."""
-    inputs = own_names(inputs)
-    return (y := formula(*inputs)), gradient_with_graph(y, inputs)
 
 
 # ------------------------------------------------------------------------------------------------ checks

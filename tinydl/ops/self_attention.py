@@ -4,10 +4,10 @@ import numpy as np
 
 from .. import kernels
 from ..op import op
-from .attention import check_masks, formula, in_full
+from .attention import check_masks, formula
 from .attention_heads import PARTS, Heads
 from .linear_algebra import linear
-from .through_time import any_tensor
+from .through_time import any_tensor, in_full
 
 
 @op(joint=True)

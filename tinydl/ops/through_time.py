@@ -190,6 +190,12 @@ def own_names(inputs):
     return [reshape(a, shape=a.shape) if isinstance(a, Tensor) else a for a in inputs]
 
 
+def in_full(formula, inputs):
+    """(value, pullback) of a rule on tensors, to be differentiated again: the formula, and its gradient with a graph."""
+    inputs = own_names(inputs)
+    return (y := formula(*inputs)), gradient_with_graph(y, inputs)
+
+
 def gradient_with_graph(y, inputs):
     """The pullback of a joint rule on tensors: y's gradient to its `own_names`, itself to be differentiated."""
     def pullback(dy, needs):
